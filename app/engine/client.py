@@ -1,0 +1,162 @@
+"""The engine's only door and the messages that pass through it. Imports no torch: jobs and the server may know this file."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Protocol
+
+import numpy as np
+
+from app.schema.params import GenerationParams
+
+Pixels = np.ndarray[tuple[int, ...], np.dtype[np.uint8]]
+"""(height, width, 3) uint8."""
+
+
+class Stop(StrEnum):
+    """How a job is stopped."""
+
+    INTERRUPT = "interrupt"
+    """Finish at once with what the steps so far have made."""
+    SKIP = "skip"
+    """The same for the current batch only; later batches of the job follow."""
+    CANCEL = "cancel"
+    """Drop it, no further picture."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class EngineJob:
+    """A job as the engine takes it. `params` are final: seed drawn, checkpoint named, styles merged."""
+
+    id: str
+    client: str
+    params: GenerationParams
+    images: tuple[Pixels, ...] = ()
+    """Decoded input pictures of img2img, RGB."""
+    previews: bool = True
+
+
+@dataclass(frozen=True)
+class Event:
+    """Something the engine says about one job."""
+
+    job: str
+
+
+@dataclass(frozen=True)
+class Started(Event):
+    """The job's first op was taken up."""
+
+
+@dataclass(frozen=True)
+class Loading(Event):
+    """A checkpoint is being made resident for the job."""
+
+    checkpoint: str
+
+
+@dataclass(frozen=True)
+class Progress(Event):
+    """Denoiser calls done, of the calls the whole job needs."""
+
+    step: int
+    steps: int
+    batch: int
+    batches: int
+
+    @property
+    def fraction(self) -> float:
+        """0..1 over the whole job."""
+        return min(1.0, (self.batch + self.step / max(1, self.steps)) / max(1, self.batches))
+
+
+@dataclass(frozen=True, eq=False)
+class Preview(Event):
+    """A rough look at the job's first unfinished picture."""
+
+    pixels: Pixels
+
+
+@dataclass(frozen=True, eq=False)
+class PictureDone(Event):
+    """Picture `index` of the job."""
+
+    index: int
+    pixels: Pixels
+    seed: int
+    model_name: str
+    model_sha256: str
+    extras: dict[str, str] = field(default_factory=dict)
+    """Further infotext fields, label to value."""
+
+
+@dataclass(frozen=True)
+class Done(Event):
+    """The job ended well; `interrupted` when somebody stopped it early."""
+
+    interrupted: bool = False
+
+
+@dataclass(frozen=True)
+class Failed(Event):
+    """The job ended without its pictures. `message` is for people; `code` and `status` are those of a DarkroomError."""
+
+    message: str
+    code: str = "internal"
+    status: int = 500
+
+
+@dataclass(frozen=True)
+class Cancelled(Event):
+    """The job was dropped on request."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class EngineStatus:
+    """What the engine is doing."""
+
+    running: tuple[str, ...]
+    """Ids of jobs that have been started and not ended, oldest first."""
+    waiting: int
+    device: str
+    dtype: str
+    resident: tuple[str, ...]
+    """Names of the checkpoints in memory, most recently used first."""
+    loaded: str | None
+    """The checkpoint used last."""
+    forwards: int
+    """Forwards run since the start."""
+    rows: int
+    """Rows run through them, padding not counted."""
+
+
+class EngineClient(Protocol):
+    """Thread, process or remote: jobs see only this."""
+
+    def start(self, on_event: Callable[[Event], None]) -> None:
+        """Begin; `on_event` is called from the engine's thread and must return quickly."""
+        ...
+
+    def submit(self, job: EngineJob) -> None:
+        """Hand over a job. Every job ends with exactly one of Done, Failed, Cancelled."""
+        ...
+
+    def stop_job(self, job: str, how: Stop) -> None:
+        """Takes effect after the current forward; an unknown or ended job is ignored."""
+        ...
+
+    def unload(self) -> None:
+        """Free all resident checkpoints that no running job needs."""
+        ...
+
+    def load(self, checkpoint: str) -> None:
+        """Make a checkpoint resident before anybody asks for a picture."""
+        ...
+
+    def status(self) -> EngineStatus:
+        """A snapshot, cheap enough to poll."""
+        ...
+
+    def close(self) -> None:
+        """Stop after the current forward; unfinished jobs fail with EngineStopped's code."""
+        ...

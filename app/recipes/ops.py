@@ -1,0 +1,134 @@
+"""The questions a recipe may yield. They lie here, below the engine, because recipes ask them and the engine answers.
+
+Tensors in ops and answers are float32 (or uint8 pixels) on the engine's sampling device; the executor moves and casts.
+"""
+
+from collections.abc import Generator
+from dataclasses import dataclass, field
+
+import numpy as np
+from torch import Tensor
+
+
+@dataclass(frozen=True, kw_only=True)
+class ModelInfo:
+    """What a recipe must know of a loaded checkpoint. Answer to `Load`."""
+
+    name: str
+    """The catalogue's name: file name without its ending."""
+    sha256: str
+    alphas_cumprod: Tensor
+    """(1000,) float32, the noise schedule the model was trained with."""
+    prediction: str
+    """`epsilon` or `v`; only sampling-side switches (zero terminal SNR) look at it, conversion is the network's own."""
+    latent_channels: int
+    concat_channels: int
+    """Input channels beyond the latent's: 5 for inpainting checkpoints (mask and picture), 0 for plain ones."""
+    native_size_px: int
+
+
+@dataclass(frozen=True, eq=False)
+class Load:
+    """Make this checkpoint (a catalogue name) resident; answered by `ModelInfo`."""
+
+    checkpoint: str
+
+
+@dataclass(frozen=True, eq=False)
+class Encode:
+    """Token ids through the text encoder; answered by (chunks, 77, width) float32, clip skip applied, final norm applied."""
+
+    checkpoint: str
+    ids: tuple[tuple[int, ...], ...]
+    """One tuple of 77 ids a chunk, with start and end tokens."""
+    clip_skip: int
+
+
+@dataclass(frozen=True, eq=False)
+class EncodeImage:
+    """Pictures to latents; answered by (pictures, channels, height/8, width/8), scaled as the denoiser wants them."""
+
+    checkpoint: str
+    images: Tensor
+    """(pictures, 3, height, width) float32 in -1..1."""
+
+
+@dataclass(frozen=True, eq=False)
+class DenoiseRows:
+    """Rows through the network; answered by the denoised rows, (rows, channels, height/8, width/8)."""
+
+    checkpoint: str
+    x: Tensor
+    sigmas: tuple[float, ...]
+    """One a row."""
+    context: Tensor
+    """(rows, tokens, width): all rows of one op have the same number of tokens."""
+    concat: Tensor | None = None
+    """(rows, concat channels, height/8, width/8) for checkpoints that take more than the latent."""
+
+    @property
+    def rows(self) -> int:
+        """How many rows the op brings to a forward."""
+        return len(self.sigmas)
+
+    @property
+    def group(self) -> tuple[object, ...]:
+        """Rows of equal groups can share a forward."""
+        concat = None if self.concat is None else tuple(self.concat.shape[1:])
+        return ("denoise", self.checkpoint, tuple(self.x.shape[1:]), tuple(self.context.shape[1:]), concat)
+
+
+@dataclass(frozen=True, eq=False)
+class Decode:
+    """Latents to pixels; answered by (pictures, height, width, 3) uint8, values cut (not rounded) as A1111 does."""
+
+    checkpoint: str
+    latents: Tensor
+
+    @property
+    def rows(self) -> int:
+        """How many pictures are decoded."""
+        return len(self.latents)
+
+    @property
+    def group(self) -> tuple[object, ...]:
+        """Latents of one size share a decode."""
+        return ("decode", self.checkpoint, tuple(self.latents.shape[1:]))
+
+
+@dataclass(frozen=True, eq=False)
+class Note:
+    """Progress; needs no answer (None is sent at once)."""
+
+    step: int
+    """Denoiser calls done in this pass."""
+    steps: int
+    batch: int
+    """Which of the job's `n_iter` passes this is, from 0."""
+    latents: Tensor | None = None
+    """Denoised latents of the batch, for a preview."""
+
+
+@dataclass(frozen=True, eq=False)
+class Finished:
+    """One finished picture; needs no answer."""
+
+    index: int
+    pixels: "np.ndarray[tuple[int, int, int], np.dtype[np.uint8]]"
+    seed: int
+    model: ModelInfo
+    extras: dict[str, str] = field(default_factory=dict)
+    """Infotext fields that only the recipe knows (label to value)."""
+
+
+Op = Load | Encode | EncodeImage | DenoiseRows | Decode | Note | Finished
+Answer = ModelInfo | Tensor | None
+Recipe = Generator[Op, Answer, None]
+
+
+class Interrupted(Exception):
+    """Thrown into a recipe where it waits: finish with what there is. `skip`: only this pass of the job's `n_iter`."""
+
+    def __init__(self, *, skip: bool) -> None:
+        super().__init__("skip" if skip else "interrupt")
+        self.skip = skip

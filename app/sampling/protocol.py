@@ -1,0 +1,26 @@
+"""What a sampler asks for and is given: the two seams (the model's answer, the noise) that samplers elsewhere lack."""
+
+from collections.abc import Generator
+from typing import NamedTuple, Protocol
+
+from torch import Tensor
+
+
+class Denoise(NamedTuple):
+    """Asks for `x` at noise level `sigma`, denoised after guidance; the answer has the shape of `x`."""
+
+    x: Tensor
+    """(pictures, channels, height/8, width/8) float32: the clean latents plus sigma times unit noise."""
+    sigma: float
+
+
+Sampler = Generator[Denoise, Tensor, Tensor]
+"""Yields `Denoise`, is sent denoised latents, returns the final latents."""
+
+
+class NoiseSource(Protocol):
+    """Unit normal noise, one row a picture, each from that picture's own generator."""
+
+    def draw(self) -> Tensor:
+        """The next (pictures, channels, height/8, width/8) float32 of every picture's generator."""
+        ...

@@ -1,0 +1,56 @@
+"""How the server was started: flags, DARKROOM_* variables and darkroom.toml, as one frozen object."""
+
+from pathlib import Path
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+
+class ServerSettings(BaseModel):
+    """Decided once at the start; what an owner may change while the server runs are the options."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    listen: bool = Field(False, description="Serve on all addresses, not only on this machine.")
+    server_name: str | None = Field(None, description="Address to serve on; beats --listen.")
+    port: int = Field(3000, ge=0, le=65535, description="Port to serve on.")
+    data_dir: Path = Field(Path(), description="Folder of models, outputs, settings and the database.")
+    models_dir: Path | None = Field(None, description="Folder of models (default: models in the data folder).")
+    ckpt_dir: Path | None = Field(None, description="A further folder of checkpoints.")
+    ckpt: Path | None = Field(None, description="Checkpoint to load first.")
+    vae_dir: Path | None = Field(None, description="A further folder of VAEs.")
+    lora_dir: Path | None = Field(None, description="A further folder of LoRAs.")
+    embeddings_dir: Path | None = Field(None, description="Folder of embeddings (default: embeddings in the data folder).")
+    hypernetwork_dir: Path | None = Field(None, description="Folder of hypernetworks (default: models/hypernetworks).")
+    outputs_dir: Path | None = Field(None, description="Folder of pictures (default: outputs in the data folder).")
+    styles_file: Path | None = Field(None, description="styles.csv (default: in the data folder).")
+    gradio_auth: str | None = Field(None, description="user:password[,user:password] for the page.")
+    api_auth: str | None = Field(None, description="user:password[,user:password] for the API.")
+    subpath: str = Field("", description="Path prefix when a proxy serves Darkroom below one.")
+    cors_allow_origins: str | None = Field(None, description="Comma-separated origins that may call the API from a page.")
+    autolaunch: bool = Field(False, description="Open the page in a browser.")
+    theme: Literal["dark", "light"] | None = Field(None, description="Force the page's theme (default: as the browser prefers).")
+    device: str | None = Field(None, description="torch device, e.g. cuda, cuda:1, cpu (default: the best one here).")
+    dtype: Literal["fp32", "fp16", "bf16"] | None = Field(None, description="Number format of the networks (default: fp32 on CPU).")
+    max_rows: int | None = Field(None, ge=1, le=256, description="Most rows one forward may hold (default: by device).")
+    nowebui: bool = Field(False, description="API only, no page.")
+
+    @property
+    def host(self) -> str:
+        """The address to bind."""
+        return self.server_name or ("0.0.0.0" if self.listen else "127.0.0.1")
+
+    @property
+    def public(self) -> bool:
+        """Whether others than this machine can reach the server."""
+        return self.host not in ("127.0.0.1", "localhost", "::1")
+
+    @property
+    def models(self) -> Path:
+        """The folder of model folders."""
+        return self.models_dir or self.data_dir / "models"
+
+    @property
+    def outputs(self) -> Path:
+        """The folder of pictures."""
+        return self.outputs_dir or self.data_dir / "outputs"
