@@ -53,6 +53,9 @@ class GenerationParams(BaseModel):
         "DPM++ 2M", max_length=100
     )
     scheduler: Annotated[str, View(label="Schedule type", section="sampling")] = Field("Automatic", max_length=100)
+    eta: Annotated[float | None, View(label="Eta", flags=("--ddim_eta",), section="sampling")] = Field(
+        None, ge=0, le=10, allow_inf_nan=False, description="Share of fresh noise in a step; None: the sampler's own (DDIM 0, others 1)."
+    )
     cfg_scale: Annotated[float, View(label="CFG scale", flags=("--scale",), section="guidance", title="CFG Scale")] = Field(
         7.0, ge=-100, le=1000, allow_inf_nan=False
     )

@@ -15,6 +15,7 @@ class ServerSettings(BaseModel):
     server_name: str | None = Field(None, description="Address to serve on; beats --listen.")
     port: int = Field(3000, ge=0, le=65535, description="Port to serve on.")
     data_dir: Path = Field(Path(), description="Folder of models, outputs, settings and the database.")
+    embedded_dir: Path | None = Field(None, description="Folder of the checkpoint that comes with Darkroom.")
     models_dir: Path | None = Field(None, description="Folder of models (default: models in the data folder).")
     ckpt_dir: Path | None = Field(None, description="A further folder of checkpoints.")
     ckpt: Path | None = Field(None, description="Checkpoint to load first.")

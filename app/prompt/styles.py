@@ -1,0 +1,104 @@
+"""Styles: named pieces of prompt in A1111's styles.csv."""
+
+import csv
+import os
+import threading
+from collections.abc import Callable, Iterable
+from contextlib import suppress
+from pathlib import Path
+from typing import Final, NamedTuple
+
+from app.schema.errors import DarkroomError, TooLarge
+
+_PLACE: Final = "{prompt}"
+_COLUMNS: Final = ("name", "prompt", "negative_prompt")
+_MOST_CHARACTERS: Final = 1_000_000
+"""A style may hold its place twice, so that a few of them would fill the memory."""
+
+
+class BadStyles(DarkroomError):
+    """A styles file that cannot be read or written, or a style without a name."""
+
+    code = "bad_styles"
+    status = 422
+
+
+class Style(NamedTuple):
+    """A row of styles.csv."""
+
+    name: str
+    prompt: str = ""
+    negative_prompt: str = ""
+
+
+def _merged(style: str, text: str) -> str:
+    """`text` in the style's place for it, else before the style with a comma between; TooLarge over a million characters."""
+    if len(style) + style.count(_PLACE) * len(text) > _MOST_CHARACTERS:
+        raise TooLarge(f"The prompt would have more than {_MOST_CHARACTERS} characters with these styles. Choose fewer of them.")
+    if _PLACE in style:
+        return style.replace(_PLACE, text)
+    return ", ".join(part for part in (text.strip(), style.strip()) if part)
+
+
+class Styles:
+    """The styles in one file, read anew each time, so that edits by hand count at once; without the file there are none."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._writing = threading.Lock()
+
+    def list(self) -> tuple[Style, ...]:
+        """All styles in the file's order, a name's last row where it has several; BadStyles if the file cannot be read."""
+        return tuple(self._read().values())
+
+    def apply(self, prompt: str, negative_prompt: str, names: Iterable[str]) -> tuple[str, str]:
+        """Both prompts with the styles in them, one after the other; names that no style has are ignored, as A1111 does."""
+        chosen = tuple(names)
+        known = self._read() if chosen else {}
+        for style in (known[name] for name in chosen if name in known):
+            prompt, negative_prompt = _merged(style.prompt, prompt), _merged(style.negative_prompt, negative_prompt)
+        return prompt, negative_prompt
+
+    def save(self, style: Style) -> None:
+        """Adds a style, or replaces the one of that name in its place."""
+        if not style.name.strip():
+            raise BadStyles("A style needs a name.")
+        self._change(lambda known: known.update({style.name: style}))
+
+    def delete(self, name: str) -> None:
+        """Removes a style, if there is one of that name."""
+        self._change(lambda known: known.pop(name, None))
+
+    def _read(self) -> dict[str, Style]:
+        try:
+            with self._path.open(encoding="utf-8-sig", newline="") as file:
+                reader = csv.DictReader(file)
+                if reader.fieldnames is not None and "name" not in reader.fieldnames:
+                    raise BadStyles(f"The first line of {self._path.name} must name the columns: {', '.join(_COLUMNS)}.")
+                rows = list(reader)
+        except FileNotFoundError:
+            return {}
+        except (OSError, UnicodeDecodeError, csv.Error) as error:
+            raise BadStyles(f"{self._path.name} cannot be read as a table of styles in UTF-8: {error}") from error
+        # Files of A1111's first months have the prompt in a column `text`.
+        styles = (Style(row["name"] or "", row.get("prompt") or row.get("text") or "", row.get("negative_prompt") or "") for row in rows)
+        return {style.name: style for style in styles if style.name}
+
+    def _change(self, change: Callable[[dict[str, Style]], object]) -> None:
+        """Reads, changes and writes the file; a reader sees the old one or the new one, never a part."""
+        with self._writing:
+            known = self._read()
+            change(known)
+            beside = self._path.with_name(f".{self._path.name}.new")
+            try:
+                # With the mark that tells spreadsheets it is UTF-8, as A1111 writes it.
+                with beside.open("w", encoding="utf-8-sig", errors="replace", newline="") as file:
+                    writer = csv.writer(file, lineterminator="\n")
+                    writer.writerows([_COLUMNS, *known.values()])
+                    file.flush()
+                    os.fsync(file.fileno())
+                beside.replace(self._path)
+            except OSError as error:
+                with suppress(OSError):
+                    beside.unlink()
+                raise BadStyles(f"{self._path.name} cannot be written: {error}") from error

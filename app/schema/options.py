@@ -1,0 +1,225 @@
+"""A1111's options: every name it lists, with its default, and what may be done with each here.
+
+`data/a1111_options.json` holds one entry a name: its default, the group it belongs to and, where needed, what values it takes.
+"""
+
+import json
+import math
+import re
+from collections.abc import Mapping
+from copy import deepcopy
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from types import MappingProxyType
+from typing import Literal
+
+from app.schema.errors import InvalidParams, NotSupported, UnknownName
+from app.schema.params import GenerationParams, make_params, view_of
+
+OptionValue = bool | int | float | str | list[str] | None
+"""What JSON can say of an option."""
+
+Standing = Literal["live", "page", "ignored", "kept"]
+"""live: acts on pictures or files. page: stored for the page's look. ignored: follows from others. kept: stays at its default."""
+
+MAX_TEXT_CHARS = 10_000
+MAX_LIST_ITEMS = 1_000
+
+KEPT: Mapping[str, str] = MappingProxyType(
+    {
+        "copies": "smaller copies of large pictures are not made yet",
+        "naming": "pictures are saved as DATE/NUMBER-SEED.png so far",
+        "folders": "folders are chosen when the server starts, with --outputs-dir and --data-dir",
+        "grid": "grids of pictures are not there yet",
+        "extra_files": "only finished pictures are saved so far, without files beside them",
+        "upscaling": "upscalers are not there yet",
+        "hires": "hires fix and refiner are not there yet",
+        "faces": "face restoration is not there yet",
+        "console": "A1111's console and debugging switches have no counterpart here",
+        "start": "this is decided when the server starts",
+        "fetching": "pictures are not fetched from addresses here",
+        "training": "training is not there yet",
+        "memory": "the engine decides this itself",
+        "speed": "shortcuts that change the picture are not there yet",
+        "vae": "a separate VAE cannot be chosen yet; the checkpoint's own is used",
+        "unet": "a separate UNet cannot be chosen yet",
+        "prompt": "other ways of reading prompts are not there yet",
+        "families": "the model families it is for are not there yet",
+        "noise": "other sources and kinds of noise are not there yet",
+        "sampling": "settings inside samplers and schedulers are not there yet",
+        "img2img": "this step of img2img is not there yet",
+        "captions": "captioning is not there yet",
+        "networks": "LoRAs, embeddings and hypernetworks are not there yet",
+        "infotext": "infotexts are read and written one way so far",
+        "preview": "previews are made one way so far",
+        "postprocessing": "postprocessing is not there yet",
+        "extensions": "extensions have no switches yet",
+    }
+)
+"""Group of kept options to the reason a person is told."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Option:
+    """One option as A1111 lists it."""
+
+    name: str
+    default: OptionValue
+    """Its type is the option's type; None stands for a text that may be absent."""
+    group: str
+    also: tuple[OptionValue, ...] = ()
+    """Further values a kept option takes, because they ask for what is done anyway."""
+    choices: tuple[str, ...] = ()
+    minimum: float | None = None
+    maximum: float | None = None
+    pattern: str | None = None
+    """What a text must match from end to end."""
+    field: str | None = None
+    """The field of GenerationParams it sets."""
+
+    @property
+    def standing(self) -> Standing:
+        """Whether and why it may be changed."""
+        if self.group in ("live", "page", "ignored"):
+            return self.group  # type: ignore[return-value]  # mypy does not narrow a str by a tuple
+        return "kept"
+
+    @property
+    def reason(self) -> str:
+        """Why a kept option stays at its default; empty for the others."""
+        return KEPT.get(self.group, "")
+
+
+@cache
+def option_table() -> Mapping[str, Option]:
+    """All of A1111's options by name, in its order; read-only."""
+    fields = {view_of(field).option: field for field in GenerationParams.model_fields}
+    raw = json.loads((Path(__file__).parent / "data" / "a1111_options.json").read_text(encoding="utf-8"))
+    table = {
+        name: Option(
+            name=name,
+            default=entry["default"],
+            group=entry["group"],
+            also=tuple(entry.get("also", ())),
+            choices=tuple(entry.get("choices", ())),
+            minimum=entry.get("minimum"),
+            maximum=entry.get("maximum"),
+            pattern=entry.get("pattern"),
+            field=fields.get(name),
+        )
+        for name, entry in raw.items()
+    }
+    return MappingProxyType(table)
+
+
+def find_option(name: str) -> Option:
+    """The option of that name; UnknownName if A1111 has none."""
+    table = option_table()
+    if name not in table:
+        raise UnknownName("option", name, table)
+    return table[name]
+
+
+def default_values() -> dict[str, OptionValue]:
+    """A fresh dict of all defaults, in A1111's order."""
+    return {name: deepcopy(option.default) for name, option in option_table().items()}
+
+
+def accept_value(option: Option, value: object, current: OptionValue) -> OptionValue:
+    """What the option is once `value` has been posted; `current` where that changes nothing.
+
+    Texts and floats are taken for numbers and whole numbers where they mean the same, and a null leaves the option as it is.
+    InvalidParams for a value of the wrong kind or range, NotSupported for a kept option asked for at another value.
+    """
+    if value is None or option.standing == "ignored":
+        return current
+    try:
+        wanted = _convert(option, value)
+    except InvalidParams:
+        if option.standing == "kept":
+            raise _refusal(option, value) from None
+        raise
+    if _same(wanted, current):
+        return current
+    if option.standing == "kept" and not any(_same(wanted, known) for known in (option.default, *option.also)):
+        raise _refusal(option, value)
+    return _in_range(option, wanted)
+
+
+def _refusal(option: Option, value: object) -> NotSupported:
+    shown, kept = (json.dumps(v, ensure_ascii=False, default=str)[:60] for v in (value, option.default))
+    return NotSupported(f"Option {option.name} cannot be {shown}: {option.reason}. It stays at {kept}.")
+
+
+def _wrong(option: Option, what: str, value: object) -> InvalidParams:
+    return InvalidParams(f"Option {option.name} should be {what} (given: {str(value)[:60]!r}).")
+
+
+def _same(one: OptionValue, other: OptionValue) -> bool:
+    """Equal by value; True is not 1, so that a switch never equals a number."""
+    return isinstance(one, bool) == isinstance(other, bool) and one == other
+
+
+def _convert(option: Option, value: object) -> OptionValue:
+    """`value` in the type of the option's default."""
+    match option.default:
+        case bool():
+            return _to_switch(option, value)
+        case int() | float():
+            return _to_number(option, value)
+        case list():
+            if not isinstance(value, list | tuple) or not all(isinstance(item, str) for item in value):
+                raise _wrong(option, "a list of texts", value)
+            if len(value) > MAX_LIST_ITEMS or any(len(item) > MAX_TEXT_CHARS for item in value):
+                raise _wrong(option, f"at most {MAX_LIST_ITEMS} texts", value)
+            return list(value)
+        case _:
+            if isinstance(value, bool) or not isinstance(value, str | int | float):
+                raise _wrong(option, "a text", value)
+            if len(text := str(value)) > MAX_TEXT_CHARS:
+                raise _wrong(option, f"at most {MAX_TEXT_CHARS} characters long", value)
+            return text
+
+
+def _to_switch(option: Option, value: object) -> bool:
+    words = {"true": True, "yes": True, "on": True, "1": True, "false": False, "no": False, "off": False, "0": False}
+    word = str(int(value)) if isinstance(value, float) and value in (0, 1) else str(value).strip().lower()
+    if word not in words:
+        raise _wrong(option, "true or false", value)
+    return words[word]
+
+
+def _to_number(option: Option, value: object) -> int | float:
+    """A whole option stays whole: clients post back 80.0 for 80, and a float would break what counts with it."""
+    if isinstance(value, bool) or not isinstance(value, str | int | float):
+        raise _wrong(option, "a number", value)
+    try:
+        number = float(value)
+    except (ValueError, OverflowError) as error:
+        raise _wrong(option, "a number", value) from error
+    if not math.isfinite(number):
+        raise _wrong(option, "a finite number", value)
+    if isinstance(option.default, float):
+        return number
+    if not number.is_integer():
+        raise _wrong(option, "a whole number", value)
+    return int(number)
+
+
+def _in_range(option: Option, value: OptionValue) -> OptionValue:
+    if option.choices and value not in option.choices:
+        raise _wrong(option, f"one of {', '.join(option.choices)}", value)
+    if option.minimum is not None and isinstance(value, int | float) and value < option.minimum:
+        raise _wrong(option, f"{option.minimum:g} or more", value)
+    if option.maximum is not None and isinstance(value, int | float) and value > option.maximum:
+        raise _wrong(option, f"{option.maximum:g} or less", value)
+    if option.pattern and not re.fullmatch(option.pattern, str(value)):
+        raise _wrong(option, f"like {option.default}", value)
+    if option.field:
+        # The limits stand in the schema of one job; they are asked there and told under the option's name.
+        try:
+            make_params(**{option.field: value})
+        except InvalidParams as error:
+            raise InvalidParams(f"Option {option.name}: {str(error).removeprefix(f'{option.field}: ')}") from error
+    return value
