@@ -1,0 +1,33 @@
+"""What pictures say about how they were made: A1111's infotext, the containers that hold it, and other programs' dialects.
+
+Knows the schema, and Pillow for what it does well; never torch. `read_picture` looks into a file without decoding pixels,
+`parse_infotext` gives A1111's dictionary, `params_from_infotext` gives settings; `infotext_fields`, `format_infotext` and
+`encode_picture` go the other way.
+"""
+
+from app.metadata.dialects import read_recipe
+from app.metadata.dialects.recipe import Recipe
+from app.metadata.fields import infotext_fields
+from app.metadata.infotext import format_infotext, parse_infotext
+from app.metadata.names import known_sampler, known_scheduler
+from app.metadata.picture import read_picture
+from app.metadata.record import Limits, PictureRecord
+from app.metadata.restore import Restored, params_from_infotext
+from app.metadata.write import encode_picture, save_png_bytes
+
+__all__ = [
+    "Limits",
+    "PictureRecord",
+    "Recipe",
+    "Restored",
+    "encode_picture",
+    "format_infotext",
+    "infotext_fields",
+    "known_sampler",
+    "known_scheduler",
+    "params_from_infotext",
+    "parse_infotext",
+    "read_picture",
+    "read_recipe",
+    "save_png_bytes",
+]

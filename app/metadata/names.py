@@ -1,0 +1,39 @@
+"""Names of samplers and schedulers as they stand in texts, where a name that is unknown here is a fact and no error."""
+
+from app.schema.errors import UnknownName
+from app.schema.samplers import SCHEDULERS, SamplerName, SchedulerName, find_sampler, find_scheduler
+
+_MAX_CHARS = 100
+
+
+def known_scheduler(name: str) -> SchedulerName | None:
+    """The scheduler of this name, label or alias; None if it is unknown here."""
+    try:
+        return find_scheduler(name[:_MAX_CHARS])
+    except UnknownName:
+        return None
+
+
+def known_sampler(name: str) -> tuple[SamplerName | None, SchedulerName | None]:
+    """The sampler of this name or alias, and the scheduler that the name carries at its end (`DPM++ 2M Karras`).
+
+    Either is None if it is not known or not there; the end of a name counts although its sampler is unknown.
+    """
+    if len(name) > _MAX_CHARS:
+        return None, None
+    try:
+        return find_sampler(name)
+    except UnknownName:
+        ends = [scheduler for scheduler in SCHEDULERS if name.casefold().endswith(f" {scheduler.label.casefold()}")]
+        return None, max(ends, key=lambda scheduler: len(scheduler.label), default=None)
+
+
+def schedule_label(sampler: str, scheduler: str) -> str:
+    """The infotext's `Schedule type`: what "Automatic" stands for where the sampler prefers one, else what was asked for."""
+    known, suffix = known_sampler(sampler)
+    chosen = suffix or known_scheduler(scheduler)
+    if chosen is None:
+        return scheduler
+    if chosen.name == "automatic" and known is not None and known.automatic is not None:
+        return find_scheduler(known.automatic).label
+    return chosen.label
