@@ -1,4 +1,31 @@
 """What lies on disk: headers, families, facts, hashes and the catalogue of checkpoints and other model files.
 
 Knows the schema; reads files without torch and never runs what is in them.
+
+Public: `Catalog` and `HashingProgress` (catalog.py), `chosen_checkpoint` and `EMBEDDED` (choice.py), `ModelFile` and `CheckpointFacts`
+(facts.py), `read_facts` and `read_header` (reading.py), `yaml_beside` (hints.py), `make_folders` (folders.py), `short_hash` and
+`sha256_of` (hashes.py).
 """
+
+from app.models.catalog import Catalog, HashingProgress
+from app.models.choice import EMBEDDED, chosen_checkpoint
+from app.models.facts import CheckpointFacts, ModelFile
+from app.models.folders import make_folders
+from app.models.hashes import sha256_of, short_hash
+from app.models.hints import yaml_beside
+from app.models.reading import read_facts, read_header
+
+__all__ = [
+    "EMBEDDED",
+    "Catalog",
+    "CheckpointFacts",
+    "HashingProgress",
+    "ModelFile",
+    "chosen_checkpoint",
+    "make_folders",
+    "read_facts",
+    "read_header",
+    "sha256_of",
+    "short_hash",
+    "yaml_beside",
+]

@@ -105,3 +105,11 @@ class ModelFile:
     def title(self) -> str:
         """A1111's title: `name.safetensors [hash]`, without brackets while the hash is not known."""
         return f"{self.filename} [{self.short_hash}]" if self.sha256 else self.filename
+
+    def is_current(self) -> bool:
+        """Whether the file on disk is still the one that was looked at."""
+        try:
+            now = self.path.stat()
+        except OSError:
+            return False
+        return (now.st_size, now.st_mtime_ns) == (self.size_bytes, self.mtime_ns)

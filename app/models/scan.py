@@ -1,0 +1,82 @@
+"""Finds the model files below a folder."""
+
+import logging
+import os
+import stat
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from app.models.folders import Kind, Root
+
+log = logging.getLogger(__name__)
+
+_DEEPEST = 32
+
+
+@dataclass(frozen=True)
+class FoundFile:
+    """A model file as the file system describes it."""
+
+    kind: Kind
+    path: Path
+    """Absolute, not resolved: a link keeps its own name."""
+    filename: str
+    """Path below the root, with `/`."""
+    size_bytes: int
+    mtime_ns: int
+
+    @property
+    def stamp(self) -> str:
+        """Changes when the file does."""
+        return stamp_of(self.size_bytes, self.mtime_ns)
+
+
+def stamp_of(size_bytes: int, mtime_ns: int) -> str:
+    """The text by which a file's state is compared."""
+    return f"{size_bytes}:{mtime_ns}"
+
+
+def scan(root: Root) -> Iterator[FoundFile]:
+    """All model files below a root, in no order.
+
+    Links to files are followed; links to folders are not, so that no link brings in half a disk (nor goes round in circles).
+    What cannot be read is passed over with a line in the log.
+    """
+    folder = root.folder.absolute()
+    if folder.is_dir():
+        yield from _scan(root, folder, "", 0)
+
+
+def _scan(root: Root, folder: Path, prefix: str, depth: int) -> Iterator[FoundFile]:
+    try:
+        with os.scandir(folder) as entries:
+            found = list(entries)
+    except OSError as error:
+        log.warning("the folder %s cannot be read: %s", folder, error)
+        return
+    for entry in found:
+        if entry.is_dir(follow_symlinks=False):
+            if depth < _DEEPEST and not entry.name.startswith("."):
+                yield from _scan(root, folder / entry.name, f"{prefix}{entry.name}/", depth + 1)
+        elif (kind := root.kind_of(entry.name)) is not None:
+            if (file := _file(kind, folder / entry.name, prefix + entry.name)) is not None:
+                yield file
+        elif entry.is_symlink() and entry.is_dir():
+            log.info("%s is a link to a folder and is not followed; link its files, or name it with --ckpt-dir", folder / entry.name)
+
+
+def single(root: Root, path: Path) -> FoundFile | None:
+    """One file outside all folders; None if it is no model file."""
+    kind = root.kind_of(path.name)
+    return _file(kind, path.absolute(), path.name) if kind else None
+
+
+def _file(kind: Kind, path: Path, filename: str) -> FoundFile | None:
+    try:
+        filename.encode()
+        state = path.stat()
+    except (OSError, UnicodeEncodeError) as error:
+        log.warning("the file %r cannot be listed: %s", str(path), error)
+        return None
+    return FoundFile(kind, path, filename, state.st_size, state.st_mtime_ns) if stat.S_ISREG(state.st_mode) else None
