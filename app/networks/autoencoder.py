@@ -1,0 +1,69 @@
+"""Pictures to latents and back, through diffusers' AutoencoderKL, with a way out where half precision overflows."""
+
+from collections.abc import Callable
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from app.networks.bands import normed_convolution, residual, upsampled_convolution
+from app.networks.heap import give_back
+
+BIG_PICTURE_PX = 256 * 256
+"""From here on a decode's maps are tens of megabytes each."""
+
+
+def encode_mean(vae: Any, images: Tensor) -> Tensor:
+    """(n, 3, H, W) in -1..1 to the mean of the encoder's distribution, (n, channels, H/8, W/8) float32, not yet scaled.
+
+    The mean and not a sample: a picture should not depend on the state of a global random generator, as it does in A1111.
+    The encoder's standard deviation is about e^-10, so the difference is a rounding step in some pixels.
+    """
+    return _finite(vae, lambda x: vae.quant_conv(_encoder(vae.encoder, x)).chunk(2, dim=1)[0], images)
+
+
+def decode(vae: Any, latents: Tensor) -> Tensor:
+    """Unscaled latents (n, channels, h, w) to pictures (n, 3, 8h, 8w), float32, about -1..1.
+
+    Rows that are not finite are decoded once more in float32. Only those rows: what a picture looks like depends neither on the
+    pictures beside it nor on those decoded before. A row that is still not finite (its latents were not) is returned as it is.
+    """
+    if latents.device.type == "cpu" and 64 * latents.shape[-2] * latents.shape[-1] >= BIG_PICTURE_PX:
+        give_back()
+    return _finite(vae, lambda z: _decoder(vae.decoder, vae.post_quant_conv(z)), latents)
+
+
+def _encoder(encoder: Any, hidden: Tensor) -> Tensor:
+    hidden = encoder.conv_in(hidden)
+    for block in encoder.down_blocks:
+        for resnet in block.resnets:
+            hidden = residual(resnet, hidden)
+        for downsampler in block.downsamplers or ():
+            hidden = downsampler(hidden)
+    return normed_convolution(encoder.conv_norm_out, encoder.conv_out, encoder.mid_block(hidden))
+
+
+def _decoder(decoder: Any, hidden: Tensor) -> Tensor:
+    hidden = decoder.mid_block(decoder.conv_in(hidden))
+    for block in decoder.up_blocks:
+        for resnet in block.resnets:
+            hidden = residual(resnet, hidden)
+        for upsampler in block.upsamplers or ():
+            hidden = upsampled_convolution(upsampler, hidden)
+    return normed_convolution(decoder.conv_norm_out, decoder.conv_out, hidden)
+
+
+def _finite(vae: Any, run: Callable[[Tensor], Tensor], x: Tensor) -> Tensor:
+    dtype = vae.dtype
+    answer = run(x.to(dtype)).float()
+    if dtype == torch.float32:
+        return answer
+    broken = ~torch.isfinite(answer).flatten(1).all(dim=1)
+    if not bool(broken.any()):  # waits for the device; the answer is about to be fetched anyway
+        return answer
+    vae.float()
+    try:
+        answer[broken] = run(x[broken].float())
+    finally:
+        vae.to(dtype)  # exact: the weights were of this dtype before
+    return answer

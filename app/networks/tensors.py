@@ -1,0 +1,101 @@
+"""The tensors of a model file, mapped and read once, in the order they lie in the file.
+
+A mapped page counts as this process's memory once it has been touched. The mapping is therefore dropped and made anew after
+every `MAPPED_BYTES`: a load's peak is the converted weights plus that, whatever the size of the file.
+"""
+
+import pickle
+import re
+from collections.abc import Callable, Collection, Iterator
+from contextlib import AbstractContextManager, contextmanager
+from pathlib import Path
+
+import torch
+from safetensors import SafetensorError, safe_open
+from torch import Tensor
+
+from app.schema.errors import BadModelFile
+
+MAPPED_BYTES = 128 * 2**20
+
+_ZIP_MAGIC = b"PK\x03\x04"
+_UNPICKLING_FAILURES = (
+    pickle.UnpicklingError, RuntimeError, OSError, EOFError, ValueError, LookupError, AttributeError, TypeError, ArithmeticError,
+)  # fmt: skip
+"""What torch's weights-only unpickler has been seen to raise on files that are damaged, hostile or something else."""
+
+Getter = Callable[[str], Tensor]
+
+
+class TensorFile:
+    """A checkpoint file: the shapes of its tensors, and a single pass over those that are wanted."""
+
+    def __init__(self, path: Path) -> None:
+        """Reads names and shapes only.
+
+        Raises BadModelFile where the file is gone, truncated, no model file, or wants to run code.
+        """
+        if not path.is_file():
+            raise BadModelFile(f"{path.name} is no longer there. Put it back, or refresh the list of checkpoints.")
+        self._path = path
+        self._open: Callable[[Path], AbstractContextManager[Getter]]
+        if path.suffix.lower() == ".safetensors":
+            self._open, self.shapes = _safetensors, _safetensors_shapes(path)
+        else:
+            state = _unpickled(path)
+            self._open, self.shapes = _pickle, {name: tuple(tensor.shape) for name, tensor in state.items()}
+
+    def stream(self, wanted: Collection[str]) -> Iterator[tuple[str, Tensor]]:
+        """Every wanted tensor, in file order, as a view of the mapped file: copy it before taking the next one."""
+        left = [name for name in self.shapes if name in wanted]
+        while left:
+            with self._open(self._path) as get:
+                mapped = taken = 0
+                while taken < len(left) and mapped < MAPPED_BYTES:
+                    tensor = get(left[taken])
+                    taken, mapped = taken + 1, mapped + tensor.nbytes
+                    yield left[taken - 1], tensor
+                del tensor  # the last reference of ours: with it the mapping goes
+            left = left[taken:]
+
+
+def _safetensors_shapes(path: Path) -> dict[str, tuple[int, ...]]:
+    try:
+        with safe_open(path, framework="pt") as file:
+            return {name: tuple(file.get_slice(name).get_shape()) for name in file.offset_keys()}
+    except (SafetensorError, OSError) as error:
+        raise BadModelFile(f"{path.name} is damaged or no safetensors file ({error}). Download it again.") from error
+
+
+@contextmanager
+def _safetensors(path: Path) -> Iterator[Getter]:
+    with safe_open(path, framework="pt") as file:
+        yield file.get_tensor
+
+
+@contextmanager
+def _pickle(path: Path) -> Iterator[Getter]:
+    yield _unpickled(path).__getitem__
+
+
+def _unpickled(path: Path) -> dict[str, Tensor]:
+    """The tensors of a torch.save file, mapped where its container (zip, since torch 1.6) allows it."""
+    with path.open("rb") as file:
+        mappable = file.read(len(_ZIP_MAGIC)) == _ZIP_MAGIC
+    try:
+        content = torch.load(path, map_location="cpu", weights_only=True, mmap=mappable)
+    except _UNPICKLING_FAILURES as error:
+        raise _refused(path, error) from error
+    state = content.get("state_dict", content) if isinstance(content, dict) else None
+    if not isinstance(state, dict):
+        raise BadModelFile(f"{path.name} holds no table of weights. It is not a checkpoint.")
+    return {name: value for name, value in state.items() if isinstance(name, str) and isinstance(value, Tensor)}
+
+
+def _refused(path: Path, error: Exception) -> BadModelFile:
+    if foreign := re.search(r"(?:GLOBAL|function|class) [`'<]*((?:\w+\.)+\w+)", str(error)):
+        return BadModelFile(
+            f"{path.name} asks for {foreign[1]}, which is program code and not weights, so it was not opened. "
+            "Use the model's .safetensors version, or convert the file with a program you trust."
+        )
+    return BadModelFile(f"{path.name} is damaged or no PyTorch checkpoint. Download it again, if possible as .safetensors.")

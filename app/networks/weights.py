@@ -1,0 +1,61 @@
+"""Puts a file's tensors into empty networks: every wanted byte is read once and converted tensor by tensor."""
+
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from app.models.facts import CheckpointFacts
+from app.networks.build import Networks
+from app.networks.keys import autoencoder_keys, denoiser_keys, text_keys
+from app.networks.tensors import TensorFile
+from app.schema.errors import BadModelFile
+
+Progress = Callable[[float], None]
+"""Told the share of the tensors that have been read, 0..1."""
+
+
+def fill(networks: Networks, facts: CheckpointFacts, path: Path, device: str, dtype: torch.dtype, on_progress: Progress | None) -> None:
+    """Gives all three networks their weights from the file at `path`, on `device` as `dtype`.
+
+    Raises BadModelFile, before anything big is read, where a tensor is missing or has another size.
+    """
+    source = TensorFile(path)
+    names = {theirs: (part, ours) for part, keys in _keys(networks, facts, source).items() for ours, theirs in keys.items()}
+    shapes = {part: {ours: t.shape for ours, t in module.state_dict().items()} for part, module in networks.parts.items()}
+    for theirs, (part, ours) in names.items():
+        _check(path.name, theirs, source.shapes.get(theirs), shapes[part][ours])
+    states: dict[str, dict[str, Tensor]] = {part: {} for part in networks.parts}
+    for done, (theirs, mapped) in enumerate(source.stream(names), 1):
+        part, ours = names[theirs]
+        tensor = torch.empty(shapes[part][ours], dtype=dtype, device=device)
+        states[part][ours] = tensor.copy_(mapped.reshape(tensor.shape))
+        if on_progress is not None:
+            on_progress(done / len(names))
+    for part, module in networks.parts.items():
+        module.load_state_dict(states[part], assign=True)
+        module.to(device)  # what no file holds: the text encoder's row of position numbers
+
+
+def _keys(networks: Networks, facts: CheckpointFacts, source: TensorFile) -> dict[str, Mapping[str, str]]:
+    return {
+        "denoiser": denoiser_keys(networks.denoiser.state_dict(), facts.denoiser),
+        "autoencoder": autoencoder_keys(networks.autoencoder.state_dict(), facts.autoencoder),
+        "text": text_keys(networks.text.state_dict(), source.shapes),
+    }
+
+
+def _check(file: str, name: str, found: tuple[int, ...] | None, wanted: tuple[int, ...]) -> None:
+    """Shapes may differ by trailing ones: the same layer is a 1x1 convolution in one program and linear in another."""
+    if found is None:
+        raise BadModelFile(f"{file} lacks {name}. It is incomplete, or not a whole checkpoint; download it again.")
+    if _without_trailing_ones(found) != _without_trailing_ones(wanted):
+        sizes = f"{'x'.join(map(str, found))} instead of {'x'.join(map(str, wanted))}"
+        raise BadModelFile(f"{file} has {name} in the size {sizes}: a layout that Darkroom does not know.")
+
+
+def _without_trailing_ones(shape: tuple[int, ...]) -> tuple[int, ...]:
+    while shape and shape[-1] == 1:
+        shape = shape[:-1]
+    return tuple(shape)
