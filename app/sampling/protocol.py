@@ -12,6 +12,8 @@ class Denoise(NamedTuple):
     x: Tensor
     """(pictures, channels, height/8, width/8) float32: the clean latents plus sigma times unit noise."""
     sigma: float
+    both: bool = False
+    """Asks for (2, *shape of x) instead: after guidance at 1/12.5 of the CFG scale, and of the negative prompt alone (CFG++)."""
 
 
 Sampler = Generator[Denoise, Tensor, Tensor]

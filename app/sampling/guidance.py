@@ -1,0 +1,110 @@
+"""Classifier-free guidance (Ho & Salimans 2022) between a sampler and the network: one `Denoise` becomes rows, rows become one answer."""
+
+from collections.abc import Generator, Sequence
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+
+from app.sampling.protocol import Denoise, Sampler
+
+CFG_PP_UNIT = 12.5
+"""A1111's CFG scale that counts as a guidance of 1 for samplers of the CFG++ kind."""
+
+
+class Rows(NamedTuple):
+    """Asks for every row of `x` denoised under its row of `context`; the answer has the shape of `x`."""
+
+    x: Tensor
+    """(rows, channels, height/8, width/8)"""
+    sigma: float
+    context: Tensor
+    """(rows, tokens, width)"""
+    pictures: tuple[int, ...]
+    """Which picture of the batch each row belongs to (for what else a network wants of it)."""
+
+
+@dataclass(frozen=True, eq=False)
+class Scheduled:
+    """A conditioning that changes on the way."""
+
+    spans: tuple[tuple[int, Tensor], ...]
+    """(end, (tokens, width)) in order: each holds up to and including denoiser call `end`, counted from 0, as A1111 has it."""
+
+    def at(self, call: int) -> Tensor:
+        """The conditioning of one denoiser call; past the end it is the first again, as in A1111 (DPM adaptive gets there)."""
+        return next((context for end, context in self.spans if call <= end), self.spans[0][1])
+
+
+@dataclass(frozen=True, eq=False)
+class Conditions:
+    """What one picture is drawn from: the parts of its prompt (joined by AND) with their weights, and its negative prompt."""
+
+    positive: tuple[tuple[float, Scheduled], ...]
+    negative: Scheduled
+
+
+@dataclass(eq=False)
+class Watched:
+    """What a pass has come to: read by whoever runs it, written by `guided` after every denoiser call."""
+
+    calls: int = 0
+    denoised: Tensor | None = None
+
+
+Guided = Generator[Rows, Tensor, Tensor]
+
+
+def guided(sampler: Sampler, conditions: Sequence[Conditions], cfg_scale: float, watched: Watched) -> Guided:
+    """Runs a sampler, answering each of its questions with `negative + sum of weight * cfg * (positive - negative)`.
+
+    Rows are laid out as A1111 does: the positive parts of all pictures in order, then one negative row a picture. Parts with
+    another number of tokens than the negative prompt's cannot share its forward and are asked for apart.
+    Where the negative's share is exactly zero (CFG 1) it is not asked for at all.
+    """
+    try:
+        question = next(sampler)
+        while True:
+            cfg = cfg_scale / CFG_PP_UNIT if question.both else cfg_scale
+            watched.denoised, negative = yield from _denoised(question, conditions, cfg, watched.calls)
+            watched.calls += 1
+            question = sampler.send(torch.stack([watched.denoised, negative]) if question.both else watched.denoised)
+    except StopIteration as end:
+        return end.value  # type: ignore[no-any-return]
+
+
+def _denoised(
+    question: Denoise, conditions: Sequence[Conditions], cfg: float, call: int
+) -> Generator[Rows, Tensor, tuple[Tensor, Tensor]]:
+    """After guidance, and of the negative prompt alone (without rows where it was not needed)."""
+    x, sigma = question.x, question.sigma
+    owners = [picture for picture, c in enumerate(conditions) for _ in c.positive]
+    weights = [weight * cfg for c in conditions for weight, _ in c.positive]
+    positive = [part.at(call) for c in conditions for _, part in c.positive]
+    wanted = [i for i, c in enumerate(conditions) if question.both or sum(weight for weight, _ in c.positive) * cfg != 1.0]
+    negative = [conditions[picture].negative.at(call) for picture in wanted]
+    if negative and len(negative[0]) == len(positive[0]):
+        rows = yield _rows(x, sigma, positive + negative, owners + wanted)
+        positive_rows, negative_rows = rows[: len(owners)], rows[len(owners) :]
+    else:
+        positive_rows = yield _rows(x, sigma, positive, owners)
+        negative_rows = (yield _rows(x, sigma, negative, wanted)) if negative else positive_rows[:0]
+    return _combined(positive_rows, owners, weights, negative_rows, wanted), negative_rows
+
+
+def _rows(x: Tensor, sigma: float, contexts: Sequence[Tensor], pictures: Sequence[int]) -> Rows:
+    return Rows(torch.cat([x[i : i + 1] for i in pictures]), sigma, torch.stack(list(contexts)), tuple(pictures))
+
+
+def _combined(positive: Tensor, owners: list[int], weights: list[float], negative: Tensor, wanted: list[int]) -> Tensor:
+    if not wanted and len(set(owners)) == len(owners):
+        return positive
+    if len(owners) == len(wanted) and len(set(weights)) == 1:  # the plain case: one part a picture, all alike
+        return negative + (positive - negative) * weights[0]
+    bases = dict(zip(wanted, negative.unbind(), strict=True))
+    results = dict(bases)
+    for row, picture, weight in zip(positive.unbind(), owners, weights, strict=True):
+        base = bases.get(picture, torch.zeros_like(row))
+        results[picture] = results.get(picture, base) + (row - base) * weight
+    return torch.stack([results[picture] for picture in sorted(results)])

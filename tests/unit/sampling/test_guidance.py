@@ -1,0 +1,101 @@
+"""Guidance against its formula, on rows that say which conditioning they were given."""
+
+import pytest
+import torch
+from torch import Tensor
+
+from app.sampling.guidance import Conditions, Scheduled, Watched, guided
+from app.sampling.protocol import Denoise, Sampler
+
+
+def asking(x: Tensor, times: int) -> Sampler:
+    answer = x
+    for _ in range(times):
+        answer = yield Denoise(x, 1.0)
+    return answer
+
+
+def context(value: float, tokens: int = 77) -> Tensor:
+    return torch.full((tokens, 4), value)
+
+
+def steady(value: float, tokens: int = 77) -> Scheduled:
+    return Scheduled(((10, context(value, tokens)),))
+
+
+def run(conditions: list[Conditions], cfg: float, times: int = 1) -> tuple[Tensor, list[int]]:
+    """A network whose answer is x plus the conditioning's value; also how many rows each question had."""
+    x = torch.arange(len(conditions), dtype=torch.float32)[:, None, None, None].expand(-1, 4, 2, 2)
+    steps = guided(asking(x, times), conditions, cfg, Watched())
+    asked = []
+    try:
+        rows = next(steps)
+        while True:
+            asked.append(len(rows.x))
+            rows = steps.send(rows.x + rows.context[:, :1, :1, None])
+    except StopIteration as end:
+        return end.value, asked
+
+
+def test_plain_guidance() -> None:
+    result, asked = run([Conditions(((1.0, steady(3.0)),), steady(1.0))], 7.0)
+    assert asked == [2]
+    assert torch.equal(result, torch.full((1, 4, 2, 2), 1.0 + 7.0 * 2.0))
+
+
+def test_every_picture_keeps_its_own_latents() -> None:
+    result, asked = run([Conditions(((1.0, steady(3.0)),), steady(1.0))] * 3, 2.0)
+    assert asked == [6]
+    assert result[:, 0, 0, 0].tolist() == [5.0, 6.0, 7.0]
+
+
+def test_at_cfg_one_the_negative_is_not_asked_for() -> None:
+    result, asked = run([Conditions(((1.0, steady(3.0)),), steady(1.0))] * 2, 1.0)
+    assert asked == [2]
+    assert result[:, 0, 0, 0].tolist() == [3.0, 4.0]
+
+
+def test_and_adds_weighted_differences() -> None:
+    result, asked = run([Conditions(((0.5, steady(3.0)), (-0.25, steady(9.0))), steady(1.0))], 8.0)
+    assert asked == [3]
+    assert result[0, 0, 0, 0].item() == pytest.approx(1.0 + 8.0 * (0.5 * 2.0 - 0.25 * 8.0))
+
+
+def test_and_whose_weights_leave_nothing_of_the_negative() -> None:
+    result, asked = run([Conditions(((0.5, steady(3.0)), (0.5, steady(9.0))), steady(1.0))], 1.0)
+    assert asked == [2]
+    assert result[0, 0, 0, 0].item() == pytest.approx(6.0)
+
+
+def test_prompts_of_other_lengths_are_asked_for_apart() -> None:
+    result, asked = run([Conditions(((1.0, steady(3.0, 154)),), steady(1.0))], 7.0)
+    assert asked == [1, 1]
+    assert result[0, 0, 0, 0].item() == 15.0
+
+
+def test_a_schedule_counts_calls_and_begins_again_past_its_end() -> None:
+    part = Scheduled(((1, context(3.0)), (2, context(5.0))))
+    results = [run([Conditions(((1.0, part),), steady(1.0))], 2.0, times)[0][0, 0, 0, 0].item() for times in (1, 2, 3, 4)]
+    assert results == [5.0, 5.0, 9.0, 5.0]
+
+
+def test_watched_holds_the_latest_guided_answer() -> None:
+    watched = Watched()
+    x = torch.zeros(1, 4, 2, 2)
+    steps = guided(asking(x, 2), [Conditions(((1.0, steady(3.0)),), steady(1.0))], 7.0, watched)
+    rows = next(steps)
+    steps.send(rows.x + rows.context[:, :1, :1, None])
+    assert watched.calls == 1
+    assert watched.denoised is not None and watched.denoised[0, 0, 0, 0].item() == 15.0
+
+
+def test_cfg_plus_plus_asks_for_the_negative_too() -> None:
+    def asking_both(x: Tensor) -> Sampler:
+        return (yield Denoise(x, 1.0, both=True))
+
+    x = torch.zeros(1, 4, 2, 2)
+    steps = guided(asking_both(x), [Conditions(((1.0, steady(3.0)),), steady(1.0))], 12.5, Watched())
+    rows = next(steps)
+    with pytest.raises(StopIteration) as end:
+        steps.send(rows.x + rows.context[:, :1, :1, None])
+    assert end.value.value[:, 0, 0, 0, 0].tolist() == [3.0, 1.0]

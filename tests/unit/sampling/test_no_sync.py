@@ -1,0 +1,78 @@
+"""No sampler waits for the device: on torch's meta device there is nothing to wait for, and whoever asks for a number fails."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import pytest
+import torch
+from torch import Tensor
+from torch.utils._python_dispatch import TorchDispatchMode
+
+from app.sampling.noise import PictureNoise
+from app.sampling.options import SamplerOptions
+from app.sampling.samplers import SAMPLERS, SamplerSpec
+from app.sampling.samplers.ddim_cfgpp import ddim_cfgpp
+from tests.unit.sampling import gaussian
+from tests.unit.sampling.reference import TABLES
+
+WAITS = {"DPM adaptive"}
+"""Its next step's length is the device's answer; its docstring says so."""
+
+SHAPE = (4, 8, 8)
+EVERY_PART = SamplerOptions(s_churn=4.0, s_noise=1.01, sgm_noise_multiplier=True)
+
+
+def run(spec: SamplerSpec, device: str, steps: int = 24, options: SamplerOptions = EVERY_PART) -> tuple[Tensor, int]:
+    table = TABLES["sd1"]
+    sigmas = spec.sigmas("Automatic", steps, table, options)
+    noise = PictureNoise([3, 4], SHAPE, device=device)
+    end, calls = gaussian.run(spec.sample(spec.initial(noise.draw(), sigmas, options), sigmas, noise, options, table))
+    return spec.finish(end, sigmas), calls
+
+
+@pytest.mark.parametrize("name", [name for name in SAMPLERS if name not in WAITS])
+def test_a_pass_on_a_device_without_numbers(name: str) -> None:
+    end, calls = run(SAMPLERS[name], "meta")
+    assert end.device.type == "meta" and end.shape == (2, *SHAPE) and end.dtype == torch.float32
+    assert calls == run(SAMPLERS[name], "cpu")[1]
+
+
+def test_eta_of_timestep_samplers_waits_for_nothing() -> None:
+    options = SamplerOptions(eta=0.7)
+    assert run(SAMPLERS["DDIM"], "meta", options=options)[0].device.type == "meta"
+    noise = PictureNoise([3, 4], SHAPE, device="meta")
+    assert gaussian.run(ddim_cfgpp(noise.draw() * 10, [10.0, 4.0, 1.0], noise, options))[0].device.type == "meta"
+
+
+def test_the_meta_device_would_tell() -> None:
+    with pytest.raises(RuntimeError, match="meta"):
+        run(SAMPLERS["DPM adaptive"], "meta")
+
+
+class Waits(TorchDispatchMode):
+    """Counts reads of a number of a tensor as large as latents."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.count = 0
+
+    def __torch_dispatch__(self, function: object, types: object, args: tuple = (), kwargs: dict | None = None) -> object:
+        if function is torch.ops.aten._local_scalar_dense.default:
+            self.count += 1
+        return function(*args, **(kwargs or {}))
+
+
+@contextmanager
+def counted() -> Iterator[Waits]:
+    with Waits() as mode:
+        yield mode
+
+
+def test_adaptive_waits_once_a_step_and_not_more() -> None:
+    spec, table, options = SAMPLERS["DPM adaptive"], TABLES["sd1"], SamplerOptions()
+    sigmas = spec.sigmas("Automatic", 5, table, options)
+    noise = PictureNoise([3, 4], SHAPE)
+    first = spec.initial(noise.draw(), sigmas)
+    with counted() as waits:
+        calls = gaussian.run(spec.sample(first, sigmas, noise, options, table))[1]
+    assert waits.count == calls // 3

@@ -1,0 +1,101 @@
+"""Whole passes against A1111's: fed its recorded answers, a sampler must ask for the recorded latents at the recorded noise levels."""
+
+from dataclasses import dataclass
+from itertools import count
+
+import numpy as np
+import pytest
+import torch
+from torch import Tensor
+
+from app.sampling.img2img import stretched_steps
+from app.sampling.noise import PictureNoise
+from app.sampling.options import SamplerOptions
+from app.sampling.protocol import Sampler
+from app.sampling.samplers import SAMPLERS, TimestepSpec
+from app.sampling.table import NoiseTable
+from tests.support.paths import DATA
+from tests.unit.sampling.reference import TABLES, reference
+
+TRACES = {entry["id"]: entry for entry in reference("traces/traces.json")}
+
+# Units in the last place of float32 latents, summed up over a pass: below 4e-7 of the largest number wherever the steps are given.
+# DPM adaptive finds its own steps, and there rounding grows with every one of its 108 calls.
+CLOSE = {"DPM adaptive": 2e-5}
+
+
+@dataclass
+class Trace:
+    """The recorded calls of one pass."""
+
+    arrays: dict[str, np.ndarray]
+    first: int
+    pictures: int
+    unit_variance: bool
+    """Recorded as timesteps, unit-variance latents and noise predictions."""
+
+    def __len__(self) -> int:
+        return next(i for i in count() if f"{i + self.first:03d}_x" not in self.arrays)
+
+    def call(self, i: int, sigma: float) -> tuple[Tensor, float, Tensor]:
+        """Latents (those of the first rows are all pictures'), noise level or timestep, and denoised latents."""
+        x, level, answer = (torch.from_numpy(self.arrays[f"{i + self.first:03d}_{name}"]) for name in ("x", "sigma", "denoised"))
+        x = x[: self.pictures]
+        if self.unit_variance:
+            x = x * (1 + sigma**2) ** 0.5
+            answer = x - answer * sigma
+        return x, float(level[0]), answer
+
+
+def replay(sampler: Sampler, trace: Trace, table: NoiseTable, close: float) -> int:
+    """Runs a sampler on recorded answers, comparing every question; the number of its calls."""
+    question = next(sampler)
+    for i in count(1):
+        assert i <= len(trace), "more calls than were recorded"
+        x, level, answer = trace.call(i - 1, question.sigma)
+        if trace.unit_variance:
+            # UniPC interpolates log(alpha) between timesteps where the table does log(sigma): up to 5e-4 of a timestep
+            assert table.timestep_of(question.sigma) == pytest.approx(level, abs=1e-3)
+        else:
+            assert question.sigma == pytest.approx(level, rel=max(close, 1e-6))
+        assert float((question.x - x).abs().max() / x.abs().max()) < close
+        try:
+            question = sampler.send(answer)
+        except StopIteration:
+            return i
+    raise AssertionError
+
+
+@pytest.mark.parametrize("name", TRACES)
+def test_first_pass_equals_a1111(name: str) -> None:
+    entry = TRACES[name]
+    request, spec, options = entry["request"], SAMPLERS[entry["request"]["sampler_name"]], SamplerOptions()
+    table = TABLES["sd1 with zero terminal SNR" if "sd_noise_schedule" in entry["options"] else "sd1"]
+    pictures, steps = request.get("batch_size", 1), request["steps"]
+    sigmas = spec.sigmas(request.get("scheduler", "Automatic"), steps, table, options)
+    shape = (4, request["height"] // 8, request["width"] // 8)
+    seeds = [request["seed"] + i for i in range(pictures)]
+    noise = PictureNoise(seeds, shape, seed_delta=entry["options"].get("eta_noise_seed_delta", 0))
+    trace = Trace(np.load(DATA / entry["file"]), 0, pictures, isinstance(spec, TimestepSpec))
+    sampler = spec.sample(spec.initial(noise.draw(), sigmas), sigmas, noise, options, table)
+    calls = replay(sampler, trace, table, CLOSE.get(spec.name.name, 1e-6))
+    assert calls == (5 if name == "hires" else entry["calls"])
+
+
+def test_second_pass_of_hires_equals_a1111() -> None:
+    """Its steps are the end of a longer schedule, and its noise is that of new generators, the first draw of which is under the picture."""
+    entry = TRACES["hires"]
+    request, table, options = entry["request"], TABLES["sd1"], SamplerOptions()
+    spec, steps = SAMPLERS[request["sampler_name"]], request["steps"]
+    whole = stretched_steps(steps, request["denoising_strength"])
+    begins = spec.entry("Automatic", whole, steps - 1, table, options)
+    trace = Trace(np.load(DATA / entry["file"]), 5, 1, False)
+    noise = PictureNoise([request["seed"]], (4, 6, 6), span=begins.span)
+    noise.draw()
+    x = trace.call(0, begins.sigmas[0])[0]
+    assert replay(spec.sample(x, begins.sigmas, noise, options, table), trace, table, 1e-6) == steps
+
+
+def test_every_trace_is_there() -> None:
+    assert len(TRACES) == 20
+    assert {entry["id"] for entry in TRACES.values()} == {path.stem for path in (DATA / "traces").glob("*.npz")}
