@@ -16,7 +16,6 @@ class ModelInfo:
 
     name: str
     """The catalogue's name: file name without its ending."""
-    sha256: str
     alphas_cumprod: Tensor
     """(1000,) float32, the noise schedule the model was trained with."""
     prediction: str
@@ -25,6 +24,8 @@ class ModelInfo:
     concat_channels: int
     """Input channels beyond the latent's: 5 for inpainting checkpoints (mask and picture), 0 for plain ones."""
     native_size_px: int
+    device: str
+    """Where latents live between forwards."""
 
 
 @dataclass(frozen=True, eq=False)

@@ -1,0 +1,266 @@
+"""The one loop that owns the device: it starts jobs, chooses rows, runs them and hands results back to the recipes."""
+
+import logging
+import queue
+import time
+from collections import Counter, deque
+from collections.abc import Callable
+
+import torch
+from torch import Tensor
+
+from app.engine.client import (
+    Cancelled,
+    Done,
+    EngineJob,
+    EngineStatus,
+    Event,
+    Failed,
+    Loading,
+    PictureDone,
+    Preview,
+    Progress,
+    Started,
+    Stop,
+)
+from app.engine.executor import Executor, Slice
+from app.engine.messages import Close, LoadModel, Message, StopJob, Submit, UnloadModels
+from app.engine.residency import Residency, Resident
+from app.engine.running import Running
+from app.engine.scheduler import Scheduler, Share
+from app.prompt import Tokenizer
+from app.recipes import start
+from app.recipes.ops import Answer, Decode, DenoiseRows, Encode, EncodeImage, Finished, Load, ModelInfo, Note
+from app.schema.errors import DarkroomError, EngineStopped
+
+log = logging.getLogger(__name__)
+
+MAX_RUNNING = 64
+"""Jobs whose recipes are alive at once; a started job holds its latents and conditionings, some megabytes."""
+PREVIEW_EVERY_S = 0.4
+
+
+class EngineLoop:
+    """Single-threaded: everything but `status` happens in the thread that calls `run`; others put messages into the inbox."""
+
+    def __init__(
+        self,
+        inbox: "queue.SimpleQueue[Message]",
+        residency: Residency,
+        executor: Executor,
+        tokenizer: Tokenizer,
+        dtype: str,
+        on_event: Callable[[Event], None],
+    ) -> None:
+        self._inbox = inbox
+        self._residency, self._executor, self._tokenizer, self._dtype = residency, executor, tokenizer, dtype
+        self._on_event = on_event
+        self._scheduler = Scheduler(executor.budget)
+        self._waiting: deque[EngineJob] = deque()
+        self._running: dict[str, Running] = {}
+        self._closed = False
+
+    def run(self) -> None:
+        """Until `Close`."""
+        with torch.inference_mode():
+            while not self._closed:
+                self.turn()
+
+    def status(self) -> EngineStatus:
+        """A snapshot; other threads may call it."""
+        counters = self._executor.counters
+        return EngineStatus(
+            running=tuple(self._running.copy()),
+            waiting=len(self._waiting) + self._inbox.qsize(),
+            device=str(self._executor.device),
+            dtype=self._dtype,
+            resident=self._residency.names,
+            loaded=next(iter(self._residency.names), None),
+            forwards=counters.forwards,
+            rows=counters.rows,
+        )
+
+    def turn(self) -> None:
+        """Takes messages, starts jobs, runs one forward (or load, encode, decode). Waits for a message when idle."""
+        self._read_inbox()
+        self._admit()
+        shares = self._scheduler.choose(self._residency.names, time.monotonic())
+        if shares:
+            self._run(shares)
+        assert not shares or self._books_agree()
+
+    def _books_agree(self) -> bool:
+        return {ticket.job for ticket in self._scheduler.tickets} <= set(self._running)
+
+    # messages
+
+    def _read_inbox(self) -> None:
+        while not self._closed:
+            try:
+                self._handle(self._inbox.get(block=not (self._running or self._waiting)))
+            except queue.Empty:
+                return
+
+    def _handle(self, message: Message) -> None:
+        match message:
+            case Submit(job):
+                self._waiting.append(job)
+            case StopJob(job_id, how):
+                self._stop(job_id, how)
+            case LoadModel(checkpoint):
+                self._preload(checkpoint)
+            case UnloadModels():
+                self._residency.drop(self._in_use())
+            case Close():
+                self._close()
+
+    def _preload(self, checkpoint: str) -> None:
+        try:
+            self._residency.get(checkpoint, self._in_use(), lambda name: None)
+        except (DarkroomError, OSError, RuntimeError) as error:
+            log.warning("checkpoint %s was not loaded ahead: %s", checkpoint, error)
+
+    def _stop(self, job_id: str, how: Stop) -> None:
+        waiting = next((job for job in self._waiting if job.id == job_id), None)
+        if waiting is not None and how is not Stop.SKIP:
+            self._waiting.remove(waiting)
+            self._on_event(Cancelled(job_id) if how is Stop.CANCEL else Done(job_id, interrupted=True))
+        running = self._running.get(job_id)
+        if running is None:
+            return
+        if how is Stop.CANCEL:
+            self._end(running, Cancelled(job_id))
+            return
+        running.stop = how
+        if isinstance(running.pending, DenoiseRows):
+            self._scheduler.drop(job_id)
+            self._advance(running, None)
+
+    def _close(self) -> None:
+        self._closed = True
+        stopped = EngineStopped("The engine was stopped before the job was done.")
+        for running in list(self._running.values()):
+            self._end(running, Failed(running.job.id, str(stopped), stopped.code, stopped.status))
+        for job in self._waiting:
+            self._on_event(Failed(job.id, str(stopped), stopped.code, stopped.status))
+        self._waiting.clear()
+
+    # jobs
+
+    def _admit(self) -> None:
+        """Starts waiting jobs: the client with the fewest running jobs first, each client's in order."""
+        while self._waiting and len(self._running) < MAX_RUNNING:
+            alive = Counter(running.job.client for running in self._running.values())
+            job = min(self._waiting, key=lambda waiting: alive[waiting.client])
+            self._waiting.remove(job)
+            running = Running(job, start(job.params, job.images, self._tokenizer))
+            self._running[job.id] = running
+            self._on_event(Started(job.id))
+            self._advance(running, None)
+
+    def _advance(self, running: Running, answer: Answer) -> None:
+        """Runs a recipe to the next op that waits for the device, reporting what it says on the way."""
+        try:
+            op = running.resume(answer)
+            while isinstance(op, Note | Finished):
+                self._report(running, op)
+                op = running.resume(None)
+        except Exception as error:  # noqa: BLE001 - whatever a recipe raises is that job's failure, never the loop's
+            self._fail(running, error)
+            return
+        if op is None:
+            self._end(running, Done(running.job.id, running.interrupted))
+        else:
+            self._scheduler.add(running.ticket(time.monotonic()))
+
+    def _report(self, running: Running, op: Note | Finished) -> None:
+        job = running.job
+        if isinstance(op, Finished):
+            sha256 = self._residency.sha256(job.params.checkpoint)
+            self._on_event(PictureDone(job.id, op.index, op.pixels, op.seed, op.model.name, sha256, op.extras))
+            return
+        self._on_event(Progress(job.id, op.step, op.steps, op.batch, job.params.n_iter))
+        now = time.monotonic()
+        if op.latents is not None and job.previews and now - running.previewed_s >= PREVIEW_EVERY_S:
+            running.previewed_s = now
+            resident = self._residency.get(job.params.checkpoint, self._in_use(), lambda name: None)
+            self._on_event(Preview(job.id, resident.preview.pixels(op.latents[0])))
+
+    def _fail(self, running: Running, error: Exception) -> None:
+        job_id = running.job.id
+        if isinstance(error, DarkroomError):
+            self._end(running, Failed(job_id, str(error), error.code, error.status))
+        else:
+            log.error("job %s failed", job_id, exc_info=error)
+            self._end(running, Failed(job_id, f"Something went wrong inside ({type(error).__name__}); the log tells more of job {job_id}."))
+
+    def _end(self, running: Running, event: Event) -> None:
+        self._running.pop(running.job.id, None)
+        self._scheduler.drop(running.job.id)
+        running.close()
+        self._on_event(event)
+
+    # work
+
+    def _run(self, shares: list[Share]) -> None:
+        """One group's rows. When a shared forward fails, each job runs alone, so that only the culprit's fails."""
+        try:
+            answers = self._work(shares)
+        except Exception as error:  # noqa: BLE001 - see _fail
+            if len(shares) > 1:
+                for share in shares:
+                    self._run([share])
+            else:
+                self._fail(self._running[shares[0].ticket.job], error)
+            return
+        for share, answer in zip(shares, answers, strict=True):
+            running = self._running[share.ticket.job]
+            if isinstance(running.pending, DenoiseRows):
+                assert isinstance(answer, Tensor)
+                answer = running.answered(answer)
+            if answer is not None:
+                self._advance(running, answer)
+
+    def _work(self, shares: list[Share]) -> list[Answer]:
+        lead = self._running[shares[0].ticket.job]
+        resident = self._residency.get(
+            lead.job.params.checkpoint, self._in_use(), lambda name: self._on_event(Loading(lead.job.id, name))
+        )
+        match lead.pending:
+            case DenoiseRows():
+                slices = [Slice(op, share.start, share.rows) for share in shares if isinstance(op := self._op(share), DenoiseRows)]
+                return list(self._executor.denoise(resident.checkpoint, slices, self._under_pressure))
+            case Encode() as op:
+                return [self._executor.encode(resident.checkpoint, resident.key, op)]
+            case EncodeImage() as op:
+                return [self._executor.encode_image(resident.checkpoint, op)]
+            case Decode() as op:
+                pixels = self._executor.decode(resident.checkpoint, op)
+                resident.preview.learn(op.latents, pixels)
+                return [pixels]
+            case Load():
+                return [self._info(resident)]
+        raise TypeError(f"no such op: {lead.pending!r}")
+
+    def _op(self, share: Share) -> object:
+        return self._running[share.ticket.job].pending
+
+    def _info(self, resident: Resident) -> ModelInfo:
+        facts, checkpoint = resident.file.facts, resident.checkpoint
+        assert facts is not None  # a file without facts is not loaded
+        return ModelInfo(
+            name=resident.file.name,
+            alphas_cumprod=checkpoint.alphas_cumprod.to("cpu"),
+            prediction=facts.prediction,
+            latent_channels=facts.autoencoder.latent_channels,
+            concat_channels=facts.concat_channels,
+            native_size_px=facts.native_size_px,
+            device=str(self._executor.device),
+        )
+
+    def _in_use(self) -> set[str]:
+        return {running.job.params.checkpoint for running in self._running.values()}
+
+    def _under_pressure(self) -> None:
+        """Memory ran out: what is resident and not in use goes."""
+        self._residency.drop(self._in_use())

@@ -1,0 +1,40 @@
+"""What is said to an engine from outside, as data: the loop reads these between forwards. Imports no torch."""
+
+from dataclasses import dataclass
+
+from app.engine.client import EngineJob, Stop
+
+
+@dataclass(frozen=True)
+class Submit:
+    """A new job."""
+
+    job: EngineJob
+
+
+@dataclass(frozen=True)
+class StopJob:
+    """Somebody stops a job."""
+
+    job: str
+    how: Stop
+
+
+@dataclass(frozen=True)
+class LoadModel:
+    """Make a checkpoint resident before it is needed."""
+
+    checkpoint: str
+
+
+@dataclass(frozen=True)
+class UnloadModels:
+    """Free what no job needs."""
+
+
+@dataclass(frozen=True)
+class Close:
+    """End after the current forward."""
+
+
+Message = Submit | StopJob | LoadModel | UnloadModels | Close

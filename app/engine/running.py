@@ -1,0 +1,66 @@
+"""One job between its first op and its end: its recipe, what it waits for, what has been answered."""
+
+from dataclasses import dataclass, field
+
+import torch
+from torch import Tensor
+
+from app.engine.client import EngineJob, Stop
+from app.engine.scheduler import Ticket
+from app.recipes.ops import Answer, DenoiseRows, Interrupted, Op, Recipe
+
+
+@dataclass(eq=False)
+class Running:
+    """A started job. `pending` is the op it waits for; a denoising op may be answered in several parts."""
+
+    job: EngineJob
+    recipe: Recipe
+    pending: Op | None = None
+    parts: list[Tensor] = field(default_factory=list)
+    stop: Stop | None = None
+    """Asked for and not yet delivered."""
+    interrupted: bool = False
+    steps: int = 0
+    previewed_s: float = 0.0
+
+    def ticket(self, now_s: float) -> Ticket:
+        """The pending op for the scheduler."""
+        op = self.pending
+        if isinstance(op, DenoiseRows):
+            return Ticket(self.job.id, self.job.client, op.group, op.checkpoint, op.rows, now_s, not self.job.params.exact)
+        model = self.job.params.checkpoint
+        return Ticket(self.job.id, self.job.client, (type(op).__name__, self.job.id), model, 1, now_s, batchable=False)
+
+    def answered(self, part: Tensor) -> Tensor | None:
+        """Takes a part of a denoising op's answer; the whole once every row is there."""
+        assert isinstance(self.pending, DenoiseRows)
+        self.parts.append(part)
+        if sum(len(p) for p in self.parts) < self.pending.rows:
+            return None
+        whole = torch.cat(self.parts) if len(self.parts) > 1 else self.parts[0]
+        self.parts = []
+        return whole
+
+    def resume(self, answer: Answer) -> Op | None:
+        """Sends an answer (None starts the recipe) and gives the next op; None at the recipe's end.
+
+        A stop that was asked for is delivered in place of the answer, unless the recipe is already decoding.
+        """
+        try:
+            if self.stop is not None and isinstance(self.pending, DenoiseRows):
+                skip, self.stop = self.stop is Stop.SKIP, None
+                self.interrupted = self.interrupted or not skip
+                self.parts = []
+                self.pending = self.recipe.throw(Interrupted(skip=skip))
+            else:
+                self.pending = self.recipe.send(answer)
+        except StopIteration:
+            self.pending = None
+        return self.pending
+
+    def close(self) -> None:
+        """Ends the recipe where it stands."""
+        self.recipe.close()
+
+

@@ -1,0 +1,155 @@
+"""Who runs next: pure decisions over plain data. No torch, no model, no clock of its own.
+
+A *ticket* is one op that waits for the device. Tickets of one *group* can share a forward. Rows are filled by deficit
+round-robin over clients (Shreedhar & Varghese 1996), so somebody's batch of a hundred does not hold up one picture of another.
+"""
+
+from collections import deque
+from collections.abc import Callable, Collection, Hashable
+from dataclasses import dataclass, field
+
+MAX_WAIT_S = 20.0
+"""Longest that work for a checkpoint that is not in memory waits while others have work."""
+FULL_ENOUGH = 0.7
+"""A forward is padded up to the next bucket when it would be filled at least this much; else it takes the bucket below."""
+
+
+@dataclass(eq=False)
+class Ticket:
+    """One op of one job that waits for the device."""
+
+    job: str
+    client: str
+    group: Hashable
+    model: str
+    rows: int
+    since_s: float
+    """When it came, or was last served in part."""
+    batchable: bool = True
+    """False: runs alone (decodes, encodes, loads, and every op of an `exact` job)."""
+    taken: int = 0
+    """Rows already run."""
+
+    @property
+    def left(self) -> int:
+        """Rows still to run."""
+        return self.rows - self.taken
+
+
+@dataclass(frozen=True)
+class Share:
+    """Rows `start` to `start + rows` of a ticket in one forward."""
+
+    ticket: Ticket
+    start: int
+    rows: int
+
+
+def bucket_of(rows: int) -> int:
+    """The number of rows a forward is padded to: 1, 2, 4, 8, 16 ... A row's result depends on that number alone."""
+    return 1 << max(0, rows - 1).bit_length()
+
+
+@dataclass
+class Scheduler:
+    """Chooses the next forward. `budget` answers how many rows of a group fit into one."""
+
+    budget: Callable[[Hashable], int]
+    tickets: list[Ticket] = field(default_factory=list)
+    """In the order in which they came."""
+    _deficit: dict[str, int] = field(default_factory=dict)
+    """Rows a client is owed, kept from forward to forward while it has work."""
+
+    def add(self, ticket: Ticket) -> None:
+        """Takes up an op; its group decides with whom it may run."""
+        self.tickets.append(ticket)
+
+    def drop(self, job: str) -> None:
+        """Forgets every ticket of a job."""
+        self.tickets = [ticket for ticket in self.tickets if ticket.job != job]
+
+    def choose(self, resident: Collection[str], now_s: float) -> list[Share]:
+        """Rows for the next forward, all of one group; empty when nothing waits.
+
+        Work for resident checkpoints goes first; work for others waits at most `MAX_WAIT_S`, then the longest waiting leads.
+        """
+        if not self.tickets:
+            return []
+        lead = self._lead(resident, now_s)
+        budget = max(1, self.budget(lead.group))
+        wanted = self._trimmed(self._filled(lead, budget), budget) if lead.batchable else {lead: min(lead.left, budget)}
+        return [self._take(ticket, rows, now_s) for ticket, rows in wanted.items()]
+
+    def _lead(self, resident: Collection[str], now_s: float) -> Ticket:
+        oldest = min(self.tickets, key=lambda t: t.since_s)
+        if now_s - oldest.since_s > MAX_WAIT_S:
+            return oldest
+        return min((t for t in self.tickets if t.model in resident), key=lambda t: t.since_s, default=oldest)
+
+    def _filled(self, lead: Ticket, budget: int) -> dict[Ticket, int]:
+        """How many rows of which ticket, in the order of their clients' turns; the leader's client has the first turn."""
+        queues: dict[str, deque[Ticket]] = {}
+        for ticket in [lead, *(t for t in self.tickets if t.batchable and t.group == lead.group and t is not lead)]:
+            queues.setdefault(ticket.client, deque()).append(ticket)
+        self._deficit = {client: self._deficit.get(client, 0) for client in queues}
+        quantum = max(1, budget // len(queues))
+        wanted: dict[Ticket, int] = {}
+        room, active = budget, list(queues)
+        while active and room > 0:
+            for client in list(active):
+                self._deficit[client] += quantum
+                served, blocked = self._serve(client, queues[client], room, budget)
+                for ticket, rows in served.items():
+                    wanted[ticket] = wanted.get(ticket, 0) + rows
+                    room -= rows
+                if blocked or not queues[client]:
+                    active.remove(client)
+        return wanted
+
+    def _serve(self, client: str, queue: deque[Ticket], room: int, budget: int) -> tuple[dict[Ticket, int], bool]:
+        """Rows that a client's deficit buys now, and whether its next ticket cannot fit into this forward any more.
+
+        Only a ticket larger than any forward is cut: half an answer would serve nobody.
+        """
+        served: dict[Ticket, int] = {}
+        while queue:
+            ticket = queue[0]
+            cut = ticket.left > budget
+            if room == 0 or (not cut and ticket.left > room):
+                return served, True
+            if not cut and ticket.left > self._deficit[client]:
+                return served, False
+            rows = min(ticket.left, room, self._deficit[client])
+            served[ticket] = rows
+            room -= rows
+            self._deficit[client] -= rows
+            if cut:
+                return served, False
+            queue.popleft()
+        self._deficit[client] = 0
+        return served, False
+
+    def _trimmed(self, wanted: dict[Ticket, int], budget: int) -> dict[Ticket, int]:
+        """Leaves out the last tickets where padding up to the next bucket would waste more than it serves."""
+        total = sum(wanted.values())
+        full = bucket_of(total)
+        if full <= budget and total / full >= FULL_ENOUGH:
+            return wanted
+        below = total if full == total else full // 2
+        kept: dict[Ticket, int] = {}
+        rows = 0
+        for ticket, share in wanted.items():
+            if rows + share > below:
+                self._deficit[ticket.client] += share  # it paid for rows that it does not get
+            else:
+                kept[ticket] = share
+                rows += share
+        return kept or wanted
+
+    def _take(self, ticket: Ticket, rows: int, now_s: float) -> Share:
+        share = Share(ticket, ticket.taken, rows)
+        ticket.taken += rows
+        ticket.since_s = now_s  # what is left of it goes behind the others
+        if ticket.left <= 0:
+            self.tickets.remove(ticket)
+        return share

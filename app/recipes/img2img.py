@@ -1,0 +1,48 @@
+"""Picture to picture: the encoded picture under noise, then the end of the schedule."""
+
+from collections.abc import Generator
+from typing import cast
+
+import torch
+from torch import Tensor
+
+from app.prompt import Tokenizer
+from app.recipes.conditioning import conditions_of
+from app.recipes.inpainting import blank_concat
+from app.recipes.ops import Answer, EncodeImage, Load, ModelInfo, Op, Recipe
+from app.recipes.passes import Pass, finished, sampled
+from app.recipes.resize import Pixels, resized, to_unit
+from app.sampling.img2img import entry_step
+from app.sampling.noise import PictureNoise
+from app.sampling.samplers import SAMPLERS, SamplerOptions
+from app.sampling.table import NoiseTable
+from app.schema.params import GenerationParams
+
+
+def img2img(params: GenerationParams, tokenizer: Tokenizer, images: tuple[Pixels, ...]) -> Recipe:
+    """Makes the job's pictures from the input pictures; one input serves a whole batch, several are one a picture."""
+    info = cast(ModelInfo, (yield Load(params.checkpoint)))
+    spec, options, table = SAMPLERS[params.sampler], SamplerOptions(eta=params.eta), NoiseTable(info.alphas_cumprod)
+    entry = spec.entry(params.scheduler, params.steps, entry_step(params.steps, params.strength), table, options)
+    conditions = yield from conditions_of(params, tokenizer, spec.calls(params.steps))  # prompts name steps of the whole schedule
+    start = yield from _encoded(params, images)
+    concat, extras = yield from blank_concat(params, info)
+    for batch in range(params.n_iter):
+        about = Pass(params=params, batch=batch, calls=spec.calls(max(1, len(entry.sigmas) - 1)), concat=concat)
+        noise = PictureNoise(about.seeds, tuple(start.shape[1:]), device=info.device, span=entry.span)
+        steps = spec.sample(entry.latents(start, noise.draw()), entry.sigmas, noise, options, table)
+        end = yield from sampled(steps, conditions, about, params.batch_size)
+        if end.latents is not None:
+            latents = spec.finish(end.latents, entry.sigmas) if end.finished else end.latents
+            yield from finished(latents, about, info, extras)
+        if not end.go_on:
+            return
+
+
+def _encoded(params: GenerationParams, images: tuple[Pixels, ...]) -> Generator[Op, Answer, Tensor]:
+    """(batch size, channels, height/8, width/8): every input once, repeated to fill the batch."""
+    latents = []
+    for pixels in images[: params.batch_size]:
+        unit = to_unit(resized(pixels, params.width, params.height, params.resize_mode))
+        latents.append(cast(Tensor, (yield EncodeImage(params.checkpoint, unit))))
+    return torch.cat([latents[i % len(latents)] for i in range(params.batch_size)])

@@ -1,0 +1,74 @@
+"""One pass of a batch through a sampler: guidance, progress notes, and what an interrupt leaves."""
+
+from collections.abc import Generator
+from dataclasses import dataclass
+from typing import cast
+
+import torch
+from torch import Tensor
+
+from app.recipes.ops import Answer, Decode, DenoiseRows, Finished, Interrupted, ModelInfo, Note, Op
+from app.sampling.guidance import Conditions, Watched, guided
+from app.sampling.protocol import Sampler
+from app.schema.params import GenerationParams
+
+
+@dataclass(frozen=True, kw_only=True)
+class Pass:
+    """What one pass is about: which batch of the job, how many denoiser calls, and what else the network takes."""
+
+    params: GenerationParams
+    batch: int
+    calls: int
+    concat: Tensor | None = None
+    """(pictures or 1, channels, height/8, width/8)"""
+
+    @property
+    def first(self) -> int:
+        """Number of the batch's first picture in the job."""
+        return self.batch * self.params.batch_size
+
+    @property
+    def seeds(self) -> list[int]:
+        """One seed a picture of the batch."""
+        return [self.params.seed + self.first + i for i in range(self.params.batch_size)]
+
+
+@dataclass(frozen=True, eq=False)
+class Sampled:
+    """Latents at the end of a pass, and how it ended."""
+
+    latents: Tensor | None
+    """None: interrupted before the first step."""
+    finished: bool
+    go_on: bool
+    """Whether the job's later batches follow (a skip lets them, an interrupt does not)."""
+
+
+def sampled(sampler: Sampler, conditions: Conditions, about: Pass, pictures: int) -> Generator[Op, Answer, Sampled]:
+    """Runs the pass; an interrupt ends it with the latest denoised latents."""
+    watched = Watched()
+    steps = guided(sampler, [conditions] * pictures, about.params.cfg_scale, watched)
+    noted = 0
+    try:
+        yield Note(0, about.calls, about.batch)
+        rows = next(steps)
+        while True:
+            concat = None if about.concat is None else torch.cat([about.concat[i % len(about.concat)][None] for i in rows.pictures])
+            sigmas = (rows.sigma,) * len(rows.x)
+            rows = steps.send(cast(Tensor, (yield DenoiseRows(about.params.checkpoint, rows.x, sigmas, rows.context, concat))))
+            if watched.calls > noted:
+                noted = watched.calls
+                yield Note(noted, about.calls, about.batch, watched.denoised)
+    except StopIteration as end:
+        yield Note(about.calls, about.calls, about.batch, watched.denoised)
+        return Sampled(end.value, True, True)
+    except Interrupted as stop:
+        return Sampled(watched.denoised, False, stop.skip)
+
+
+def finished(latents: Tensor, about: Pass, info: ModelInfo, extras: dict[str, str]) -> Generator[Op, Answer, None]:
+    """Decodes the pass's pictures one by one and hands them over."""
+    for i, seed in enumerate(about.seeds):
+        pixels = cast(Tensor, (yield Decode(about.params.checkpoint, latents[i : i + 1])))
+        yield Finished(about.first + i, pixels[0].numpy(), seed, info, extras)

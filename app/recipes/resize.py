@@ -1,0 +1,41 @@
+"""Bringing an input picture to the job's size: A1111's resize modes, on 8-bit pixels through Pillow."""
+
+import numpy as np
+import torch
+from PIL import Image
+from torch import Tensor
+
+Pixels = np.ndarray[tuple[int, ...], np.dtype[np.uint8]]
+
+
+def resized(pixels: Pixels, width: int, height: int, mode: int) -> Pixels:
+    """(height, width, 3) uint8. Mode 0 stretches, 1 covers and cuts the excess, 2 fits and fills the rest from the edges."""
+    image = Image.fromarray(pixels)
+    if mode == 0 or image.width * height == image.height * width:
+        return np.asarray(_scaled(image, width, height))
+    ratio, wanted = image.width / image.height, width / height
+    wider = wanted > ratio
+    if mode == 1:
+        inner = (width, image.height * width // image.width) if wider else (image.width * height // image.height, height)
+    else:
+        inner = (image.width * height // image.height, height) if wider else (width, image.height * width // image.width)
+    middle = _scaled(image, *inner)
+    left, top = (width - inner[0]) // 2, (height - inner[1]) // 2
+    canvas = Image.new("RGB", (width, height))
+    canvas.paste(middle, (left, top))
+    if mode == 2 and left > 0:
+        canvas.paste(middle.resize((left, height), box=(0, 0, 0, middle.height)), (0, 0))
+        canvas.paste(middle.resize((left, height), box=(middle.width, 0, middle.width, middle.height)), (left + inner[0], 0))
+    elif mode == 2 and top > 0:
+        canvas.paste(middle.resize((width, top), box=(0, 0, middle.width, 0)), (0, 0))
+        canvas.paste(middle.resize((width, top), box=(0, middle.height, middle.width, middle.height)), (0, top + inner[1]))
+    return np.asarray(canvas)
+
+
+def _scaled(image: Image.Image, width: int, height: int) -> Image.Image:
+    return image if image.size == (width, height) else image.resize((max(1, width), max(1, height)), Image.Resampling.LANCZOS)
+
+
+def to_unit(pixels: Pixels) -> Tensor:
+    """(1, 3, height, width) float32 in -1..1 from 8-bit pixels."""
+    return (torch.from_numpy(np.array(pixels)).permute(2, 0, 1)[None].float() / 255) * 2 - 1

@@ -1,0 +1,34 @@
+"""Text to picture: noise, one pass of the sampler, decode."""
+
+from typing import cast
+
+from app.prompt import Tokenizer
+from app.recipes.conditioning import conditions_of
+from app.recipes.inpainting import blank_concat
+from app.recipes.ops import Load, ModelInfo, Recipe
+from app.recipes.passes import Pass, finished, sampled
+from app.sampling.noise import PictureNoise
+from app.sampling.samplers import SAMPLERS, SamplerOptions
+from app.sampling.table import NoiseTable
+from app.schema.params import GenerationParams
+
+
+def txt2img(params: GenerationParams, tokenizer: Tokenizer) -> Recipe:
+    """Makes the job's pictures, `n_iter` batches one after another, each batch in one pass."""
+    info = cast(ModelInfo, (yield Load(params.checkpoint)))
+    spec, options, table = SAMPLERS[params.sampler], SamplerOptions(eta=params.eta), NoiseTable(info.alphas_cumprod)
+    calls = spec.calls(params.steps)
+    sigmas = spec.sigmas(params.scheduler, params.steps, table, options)
+    conditions = yield from conditions_of(params, tokenizer, calls)
+    shape = (info.latent_channels, params.height // 8, params.width // 8)
+    concat, extras = yield from blank_concat(params, info)
+    for batch in range(params.n_iter):
+        about = Pass(params=params, batch=batch, calls=calls, concat=concat)
+        noise = PictureNoise(about.seeds, shape, device=info.device)
+        steps = spec.sample(spec.initial(noise.draw(), sigmas), sigmas, noise, options, table)
+        end = yield from sampled(steps, conditions, about, params.batch_size)
+        if end.latents is not None:
+            latents = spec.finish(end.latents, sigmas) if end.finished else end.latents
+            yield from finished(latents, about, info, extras)
+        if not end.go_on:
+            return

@@ -1,0 +1,298 @@
+"""What every engine behind the door must keep: equal pictures in company, shared forwards, cancels that reach one job only."""
+
+import dataclasses
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from app.engine.client import Cancelled, Done, EngineJob, Event, Failed, PictureDone, Preview, Progress, Started, Stop
+from app.engine.thread import ThreadEngine
+from app.models import Catalog
+from app.networks import Checkpoint
+from app.prompt import Tokenizer
+from app.schema.params import GenerationParams, make_params
+from app.schema.settings import ServerSettings
+
+WAIT_S = 120.0
+
+
+class Watcher:
+    """Collects an engine's events and lets a test wait for one."""
+
+    def __init__(self) -> None:
+        self.events: list[Event] = []
+        self._changed = threading.Condition()
+
+    def __call__(self, event: Event) -> None:
+        with self._changed:
+            self.events.append(event)
+            self._changed.notify_all()
+
+    def wait(self, kind: type[Event] | tuple[type[Event], ...], job: str) -> Event:
+        """The first event of a kind for a job, waited for."""
+        found: list[Event] = []
+
+        def seen() -> bool:
+            found[:] = [e for e in self.events if isinstance(e, kind) and e.job == job]
+            return bool(found)
+
+        with self._changed:
+            assert self._changed.wait_for(seen, WAIT_S), f"no {kind} for {job}; there were {[type(e).__name__ for e in self.events]}"
+        return found[0]
+
+    def of(self, kind: type[Event], job: str) -> list[Event]:
+        return [e for e in self.events if isinstance(e, kind) and e.job == job]
+
+    def pictures(self, job: str) -> list[np.ndarray]:
+        """The job's pictures in order, once it has ended well."""
+        end = self.wait((Done, Failed, Cancelled), job)
+        assert isinstance(end, Done), end
+        return [e.pixels for e in sorted(self.of(PictureDone, job), key=lambda e: e.index)]
+
+
+@pytest.fixture(scope="module")
+def catalog(tiny_models: Path) -> Catalog:
+    made = Catalog(ServerSettings(data_dir=tiny_models))
+    made.refresh()
+    return made
+
+
+@pytest.fixture
+def engine(catalog: Catalog) -> Iterator[tuple[ThreadEngine, Watcher]]:
+    watcher = Watcher()
+    made = ThreadEngine(catalog.settings.model_copy(update={"device": "cpu"}), catalog, Tokenizer())
+    made.start(watcher)
+    yield made, watcher
+    made.close()
+
+
+def params(**values: object) -> GenerationParams:
+    base = {"prompt": "a cat in the garden", "steps": 4, "width": 64, "height": 64, "seed": 7, "sampler": "Euler"}
+    base["checkpoint"] = "tiny-a.safetensors"
+    return make_params(**{**base, **values})
+
+
+def job(name: str, **values: object) -> EngineJob:
+    return EngineJob(id=name, client=name, params=params(**values))
+
+
+def alone(engine: tuple[ThreadEngine, Watcher], name: str, **values: object) -> list[np.ndarray]:
+    made, watcher = engine
+    made.submit(job(name, **values))
+    return watcher.pictures(name)
+
+
+def difference(a: np.ndarray, b: np.ndarray) -> int:
+    return int(np.abs(a.astype(int) - b.astype(int)).max())
+
+
+def together(engine: tuple[ThreadEngine, Watcher], *jobs: EngineJob) -> dict[str, list[np.ndarray]]:
+    """Submits jobs so close that the loop takes them up in one turn: the first message is a load that keeps it busy."""
+    made, watcher = engine
+    made.load("tiny-a.safetensors")
+    for each in jobs:
+        made.submit(each)
+    return {each.id: watcher.pictures(each.id) for each in jobs}
+
+
+def test_two_jobs_share_forwards_and_equal_the_pictures_made_alone(engine: tuple[ThreadEngine, Watcher]) -> None:
+    mixes: dict[str, dict[str, object]] = {
+        "first": {"seed": 1, "sampler": "Euler a", "cfg_scale": 5.0},
+        "second": {"seed": 2, "sampler": "DPM++ 2M", "prompt": "an old stone bridge", "negative_prompt": "fog", "steps": 6},
+    }
+    singles = {name: alone(engine, f"{name} alone", **values) for name, values in mixes.items()}
+    before = engine[0].status()
+    pairs = together(engine, *(job(name, **values) for name, values in mixes.items()))
+    after = engine[0].status()
+    assert after.rows - before.rows == 2 * 4 + 2 * 6
+    assert after.forwards - before.forwards == 6  # apart they would be 4 + 6
+    for name in mixes:
+        assert difference(pairs[name][0], singles[name][0]) <= 1
+
+
+def test_exact_jobs_are_byte_equal_in_company(engine: tuple[ThreadEngine, Watcher]) -> None:
+    single = alone(engine, "alone", exact=True, batch_size=2)
+    crowd = together(
+        engine,
+        job("exact", exact=True, batch_size=2),
+        *(job(f"other{i}", seed=i, prompt=f"a bowl of fruit {i}", batch_size=3) for i in range(3)),
+    )
+    assert [p.tobytes() for p in crowd["exact"]] == [p.tobytes() for p in single]
+
+
+def test_the_same_job_again_is_byte_equal(engine: tuple[ThreadEngine, Watcher]) -> None:
+    assert alone(engine, "once", sampler="Euler a")[0].tobytes() == alone(engine, "again", sampler="Euler a")[0].tobytes()
+
+
+def test_a_batch_holds_the_pictures_of_its_seeds(engine: tuple[ThreadEngine, Watcher]) -> None:
+    batch = alone(engine, "batch", seed=10, batch_size=2, n_iter=2, sampler="Euler a")
+    singles = [alone(engine, f"single{seed}", seed=seed, sampler="Euler a")[0] for seed in range(10, 14)]
+    assert [difference(a, b) <= 1 for a, b in zip(batch, singles, strict=True)] == [True] * 4
+
+
+def test_a_batch_larger_than_a_forward_runs_in_parts(catalog: Catalog) -> None:
+    watcher = Watcher()
+    engine = ThreadEngine(catalog.settings.model_copy(update={"device": "cpu", "max_rows": 4}), catalog, Tokenizer())
+    engine.start(watcher)
+    try:
+        parts = alone((engine, watcher), "parts", batch_size=5, steps=2)
+        assert engine.status().forwards == 2 * 3  # ten rows a step in 4 + 4 + 2
+        assert difference(parts[4], alone((engine, watcher), "single", seed=11, steps=2)[0]) <= 1
+    finally:
+        engine.close()
+
+
+@pytest.mark.parametrize("shape", [{"width": 96, "height": 64}, {"width": 100, "height": 70}])
+def test_other_sizes_in_company(engine: tuple[ThreadEngine, Watcher], shape: dict[str, object]) -> None:
+    single = alone(engine, "alone", **shape)
+    pair = together(engine, job("sized", **shape), job("square"))
+    assert difference(single[0], pair["sized"][0]) <= 1
+    assert single[0].shape == (int(str(shape["height"])) // 8 * 8, int(str(shape["width"])) // 8 * 8, 3)
+
+
+def test_jobs_for_two_checkpoints_both_finish(engine: tuple[ThreadEngine, Watcher]) -> None:
+    single = alone(engine, "alone", checkpoint="tiny-b.safetensors")
+    pair = together(engine, job("a"), job("b", checkpoint="tiny-b.safetensors"))
+    assert difference(single[0], pair["b"][0]) <= 1
+    assert difference(pair["a"][0], pair["b"][0]) > 1
+
+
+def test_out_of_memory_halves_the_batch_and_the_picture_is_the_same(
+    engine: tuple[ThreadEngine, Watcher], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Only the card is pretended to be small: forwards of more than two rows raise what torch raises."""
+    fits = alone(engine, "fits", batch_size=4)
+    real, sizes = Checkpoint.denoise, []
+
+    def small_card(self: Checkpoint, x: torch.Tensor, *rest: torch.Tensor | None) -> torch.Tensor:
+        sizes.append(len(x))
+        if len(x) > 2:
+            raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate more than there is")
+        return real(self, x, *rest)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(Checkpoint, "denoise", small_card)
+    tight = alone(engine, "tight", batch_size=4)
+    assert max(sizes) == 8
+    assert sizes[-1] == 2
+    assert max(difference(a, b) for a, b in zip(fits, tight, strict=True)) <= 1
+
+
+def test_no_memory_for_a_single_row_fails_that_job_with_a_sentence(
+    engine: tuple[ThreadEngine, Watcher], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def no_card(self: Checkpoint, x: torch.Tensor, *rest: torch.Tensor | None) -> torch.Tensor:
+        raise torch.OutOfMemoryError("CUDA out of memory")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Checkpoint, "denoise", no_card)
+        engine[0].submit(job("hopeless"))
+        failed = engine[1].wait((Done, Failed), "hopeless")
+    assert isinstance(failed, Failed)
+    assert "not enough memory" in failed.message
+    assert alone(engine, "afterwards")[0].shape == (64, 64, 3)
+
+
+def test_a_fault_in_one_job_spares_its_neighbour(engine: tuple[ThreadEngine, Watcher], monkeypatch: pytest.MonkeyPatch) -> None:
+    real = Checkpoint.denoise
+
+    def faulty(self: Checkpoint, x: torch.Tensor, sigmas: torch.Tensor, *rest: torch.Tensor | None) -> torch.Tensor:
+        if bool(((sigmas - 0.6535) < 0.005).logical_and((sigmas - 0.6535) > -0.005).any()):  # the second of three exponential sigmas
+            raise ValueError("a kernel's fault")
+        return real(self, x, sigmas, *rest)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(Checkpoint, "denoise", faulty)
+    made, watcher = engine
+    made.load("tiny-a.safetensors")
+    made.submit(job("good", steps=3))
+    made.submit(job("bad", steps=3, scheduler="Exponential"))
+    bad = watcher.wait((Done, Failed), "bad")
+    assert isinstance(bad, Failed)
+    assert "ValueError" in bad.message
+    assert len(watcher.pictures("good")) == 1
+
+
+def test_progress_counts_every_step_and_a_preview_is_seen(engine: tuple[ThreadEngine, Watcher]) -> None:
+    alone(engine, "watched", steps=4, n_iter=2)
+    steps = [(e.batch, e.step) for e in engine[1].of(Progress, "watched")]
+    assert [s for s in steps if s[0] == 0][-1] == (0, 4)
+    assert [s for s in steps if s[0] == 1][-1] == (1, 4)
+    assert {(0, i) for i in range(5)} <= set(steps)
+    fractions = [e.fraction for e in engine[1].of(Progress, "watched")]
+    assert fractions == sorted(fractions)
+    preview = engine[1].of(Preview, "watched")[0]
+    assert preview.pixels.shape == (8, 8, 3)
+    assert isinstance(engine[1].events[0], Started)
+
+
+def test_an_interrupt_ends_with_what_there_is(engine: tuple[ThreadEngine, Watcher]) -> None:
+    made, watcher = engine
+    made.submit(job("long", steps=500, n_iter=3))
+    while not any(e.step >= 2 for e in watcher.of(Progress, "long")):
+        watcher.wait(Progress, "long")
+    made.stop_job("long", Stop.INTERRUPT)
+    pictures = watcher.pictures("long")
+    assert len(pictures) == 1
+    assert watcher.wait(Done, "long") == Done("long", interrupted=True)
+    assert max(e.step for e in watcher.of(Progress, "long")) < 500
+
+
+def test_a_skip_goes_on_with_the_next_batch(engine: tuple[ThreadEngine, Watcher]) -> None:
+    made, watcher = engine
+    made.submit(job("long", steps=60, n_iter=2))
+    while not any(e.step >= 2 for e in watcher.of(Progress, "long")):
+        watcher.wait(Progress, "long")
+    made.stop_job("long", Stop.SKIP)
+    assert len(watcher.pictures("long")) == 2
+    assert watcher.wait(Done, "long") == Done("long", interrupted=False)
+    assert max(e.step for e in watcher.of(Progress, "long") if e.batch == 0) < 60
+    assert max(e.step for e in watcher.of(Progress, "long") if e.batch == 1) == 60
+
+
+def test_a_cancel_reaches_one_job_only(engine: tuple[ThreadEngine, Watcher]) -> None:
+    made, watcher = engine
+    made.load("tiny-a.safetensors")
+    made.submit(job("dropped", steps=500))
+    made.submit(job("kept", steps=8))
+    watcher.wait(Progress, "dropped")
+    made.stop_job("dropped", Stop.CANCEL)
+    watcher.wait(Cancelled, "dropped")
+    assert len(watcher.pictures("kept")) == 1
+    assert not watcher.of(PictureDone, "dropped")
+    assert made.status().running == ()
+
+
+def test_an_unknown_checkpoint_fails_with_its_name(engine: tuple[ThreadEngine, Watcher]) -> None:
+    engine[0].submit(job("lost", checkpoint="no-such-file.safetensors"))
+    failed = engine[1].wait((Done, Failed), "lost")
+    assert isinstance(failed, Failed)
+    assert failed.status == 404
+    assert "no-such-file" in failed.message
+
+
+def test_every_job_ends_once_and_closing_tells_the_rest(catalog: Catalog) -> None:
+    watcher = Watcher()
+    engine = ThreadEngine(catalog.settings, catalog, Tokenizer())
+    engine.start(watcher)
+    for i in range(4):
+        engine.submit(job(f"job{i}", steps=300))
+    watcher.wait(Progress, "job0")
+    engine.close()
+    ends = [e for e in watcher.events if isinstance(e, Done | Failed | Cancelled)]
+    assert sorted(e.job for e in ends) == [f"job{i}" for i in range(4)]
+    assert all(isinstance(e, Failed) and e.code == "engine_stopped" for e in ends)
+
+
+def test_img2img_starts_from_the_picture(engine: tuple[ThreadEngine, Watcher]) -> None:
+    start = np.zeros((50, 90, 3), np.uint8)
+    start[:, 45:] = 255
+    made, watcher = engine
+    values = params(mode="img2img", init_images=("x",), denoising_strength=0.0, width=64, height=64)
+    for name, strength in (("weak", 0.0), ("strong", 1.0)):
+        changed = values.model_copy(update={"denoising_strength": strength})
+        made.submit(dataclasses.replace(job(name), params=changed, images=(start,)))
+    weak, strong = watcher.pictures("weak")[0], watcher.pictures("strong")[0]
+    assert difference(weak, strong) > 10
