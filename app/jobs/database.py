@@ -1,0 +1,277 @@
+"""Jobs and pictures as facts on disk: one SQLite file, every change one transaction."""
+
+import json
+import sqlite3
+from collections.abc import Collection, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from threading import RLock
+
+from pydantic import ValidationError
+
+from app.jobs.files import CannotSave, DiskFull
+from app.jobs.views import JobError, JobState, JobView, PictureView
+from app.schema.errors import DarkroomError
+from app.schema.options import OptionValue
+from app.schema.params import GenerationParams
+
+MIGRATIONS: tuple[str, ...] = (
+    """
+    CREATE TABLE jobs (
+        number INTEGER PRIMARY KEY AUTOINCREMENT,
+        id TEXT NOT NULL UNIQUE,
+        client TEXT NOT NULL,
+        task_id TEXT,
+        mode TEXT NOT NULL,
+        state TEXT NOT NULL CHECK (state IN ('queued', 'running', 'done', 'failed', 'cancelled')),
+        params TEXT NOT NULL,
+        options TEXT NOT NULL,
+        save INTEGER NOT NULL,
+        created REAL NOT NULL,
+        started REAL,
+        ended REAL,
+        interrupted INTEGER NOT NULL DEFAULT 0,
+        error_code TEXT,
+        error_message TEXT,
+        error_status INTEGER
+    );
+    CREATE INDEX jobs_of_client ON jobs (client, number);
+    CREATE INDEX jobs_of_task ON jobs (task_id, number) WHERE task_id IS NOT NULL;
+    CREATE INDEX jobs_unended ON jobs (state) WHERE state IN ('queued', 'running');
+    CREATE TABLE pictures (
+        id TEXT PRIMARY KEY,
+        job TEXT NOT NULL REFERENCES jobs (id) ON DELETE CASCADE,
+        number INTEGER NOT NULL,
+        seed TEXT NOT NULL,
+        path TEXT,
+        format TEXT NOT NULL,
+        width INTEGER NOT NULL,
+        height INTEGER NOT NULL,
+        infotext TEXT NOT NULL,
+        UNIQUE (job, number)
+    ) WITHOUT ROWID;
+    """,
+)
+"""Entry n brings a file of user_version n to n + 1; entries are never changed, only added. Seeds are texts: they take 64 bits unsigned."""
+
+
+class BadDatabase(DarkroomError):
+    """A job database that is damaged or that a newer Darkroom wrote."""
+
+    code = "bad_database"
+    status = 500
+
+
+@dataclass(frozen=True, kw_only=True)
+class JobRow:
+    """A job as it is written when it is accepted: all that is needed to make it (again)."""
+
+    id: str
+    client: str
+    task_id: str | None
+    params: GenerationParams
+    save: bool
+    options: Mapping[str, OptionValue] = field(default_factory=dict)
+    """The A1111 options that were set for this job alone."""
+    created: float
+
+
+class Database:
+    """One connection behind one lock: calls are short, and SQLite has one writer anyway."""
+
+    def __init__(self, path: Path) -> None:
+        self._lock = RLock()
+        self._path = path
+        with self._explained():
+            self._connection = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
+            self._connection.row_factory = sqlite3.Row
+            try:
+                self._prepare()
+            except BaseException:
+                self._connection.close()
+                raise
+
+    def close(self) -> None:
+        """Closes the file; later calls raise sqlite3.ProgrammingError."""
+        with self._lock:
+            self._connection.close()
+
+    def add_job(self, row: JobRow) -> None:
+        """Writes a queued job."""
+        with self._writing() as connection:
+            connection.execute(
+                "INSERT INTO jobs (id, client, task_id, mode, state, params, options, save, created) "
+                "VALUES (?, ?, ?, ?, 'queued', ?, ?, ?, ?)",
+                (
+                    row.id,
+                    row.client,
+                    row.task_id,
+                    row.params.mode,
+                    row.params.model_dump_json(),
+                    json.dumps(dict(row.options)),
+                    row.save,
+                    row.created,
+                ),
+            )
+
+    def set_started(self, job: str, at: float) -> None:
+        """The engine has taken the job up."""
+        with self._writing() as connection:
+            connection.execute("UPDATE jobs SET state = 'running', started = ? WHERE id = ? AND state = 'queued'", (at, job))
+
+    def end_job(self, job: str, state: JobState, at: float, *, error: JobError | None = None, interrupted: bool = False) -> None:
+        """The job's last change."""
+        with self._writing() as connection:
+            connection.execute(
+                "UPDATE jobs SET state = ?, ended = ?, interrupted = ?, error_code = ?, error_message = ?, error_status = ? WHERE id = ?",
+                (state, at, interrupted, *((error.code, error.message, error.status) if error else (None, None, None)), job),
+            )
+
+    def fail_unended(self, error: JobError, at: float) -> int:
+        """Ends what a former run left queued or running; how many jobs that were."""
+        with self._writing() as connection:
+            return connection.execute(
+                "UPDATE jobs SET state = 'failed', ended = ?, error_code = ?, error_message = ?, error_status = ? "
+                "WHERE state IN ('queued', 'running')",
+                (at, error.code, error.message, error.status),
+            ).rowcount
+
+    def add_picture(self, picture: PictureView) -> None:
+        """Records a finished picture of a job that is there."""
+        with self._writing() as connection:
+            connection.execute(
+                "INSERT INTO pictures (id, job, number, seed, path, format, width, height, infotext) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
+                (
+                    picture.id,
+                    picture.job,
+                    picture.number,
+                    str(picture.seed),
+                    picture.path,
+                    picture.format,
+                    picture.width,
+                    picture.height,
+                    picture.infotext,
+                ),
+            )
+
+    def job(self, job: str) -> JobView | None:
+        """The job of that id."""
+        return next(iter(self._views("WHERE id = ?", (job,))), None)
+
+    def job_of_task(self, task: str) -> JobView | None:
+        """The newest job with that task id."""
+        return next(iter(self._views("WHERE task_id = ? ORDER BY number DESC LIMIT 1", (task,))), None)
+
+    def jobs(self, *, client: str | None, states: Collection[JobState] | None, limit: int) -> list[JobView]:
+        """Newest first, at most `limit`; None means any."""
+        where, values = ["1"], list[object]()
+        if client is not None:
+            where.append("client = ?")
+            values.append(client)
+        if states is not None:
+            where.append(f"state IN ({', '.join('?' * len(states))})")
+            values += states
+        return self._views(f"WHERE {' AND '.join(where)} ORDER BY number DESC LIMIT ?", (*values, limit))
+
+    def picture(self, picture: str) -> PictureView | None:
+        """The picture of that id."""
+        with self._reading() as connection:
+            row = connection.execute("SELECT * FROM pictures WHERE id = ?", (picture,)).fetchone()
+        return _picture(row) if row else None
+
+    def _views(self, clause: str, values: tuple[object, ...]) -> list[JobView]:
+        with self._reading() as connection:
+            rows = connection.execute(f"SELECT * FROM jobs {clause}", values).fetchall()
+            pictures: dict[str, list[PictureView]] = {row["id"]: [] for row in rows}
+            marks = ", ".join("?" * len(pictures))
+            for row in connection.execute(f"SELECT * FROM pictures WHERE job IN ({marks}) ORDER BY number", tuple(pictures)):
+                pictures[row["job"]].append(_picture(row))
+        return [_job(row, tuple(pictures[row["id"]])) for row in rows]
+
+    def _prepare(self) -> None:
+        connection = self._connection
+        connection.execute("PRAGMA busy_timeout = 5000")
+        connection.execute("PRAGMA journal_mode = WAL")
+        # A power cut may cost the last rows, never the file; a crash of the program costs nothing.
+        connection.execute("PRAGMA synchronous = NORMAL")
+        connection.execute("PRAGMA foreign_keys = ON")
+        with self._writing():
+            # Read inside the transaction: of two processes that start together, one migrates.
+            version = connection.execute("PRAGMA user_version").fetchone()[0]
+            if version > len(MIGRATIONS):
+                raise BadDatabase(f"{self._path.name} was written by a newer Darkroom: update Darkroom, or move the file away.")
+            for statement in ";".join(MIGRATIONS[version:]).split(";"):
+                connection.execute(statement)
+            connection.execute(f"PRAGMA user_version = {len(MIGRATIONS)}")
+
+    @contextmanager
+    def _reading(self) -> Iterator[sqlite3.Connection]:
+        with self._lock, self._explained():
+            yield self._connection
+
+    @contextmanager
+    def _writing(self) -> Iterator[sqlite3.Connection]:
+        with self._lock, self._explained():
+            self._connection.execute("BEGIN IMMEDIATE")
+            try:
+                yield self._connection
+                self._connection.execute("COMMIT")
+            except BaseException:
+                if self._connection.in_transaction:
+                    self._connection.execute("ROLLBACK")
+                raise
+
+    @contextmanager
+    def _explained(self) -> Iterator[None]:
+        """Turns what an owner can put right into one sentence."""
+        try:
+            yield
+        except sqlite3.OperationalError as error:
+            match getattr(error, "sqlite_errorcode", 0) & 0xFF:  # the low byte is the primary code
+                case sqlite3.SQLITE_FULL:
+                    raise DiskFull("The disk is full: the job could not be written down. Free some space and try again.") from error
+                case sqlite3.SQLITE_IOERR | sqlite3.SQLITE_READONLY | sqlite3.SQLITE_CANTOPEN | sqlite3.SQLITE_BUSY:
+                    raise CannotSave(f"{self._path.name} in the data folder cannot be used: {error}.") from error
+                case _:
+                    raise
+        except sqlite3.DatabaseError as error:
+            if getattr(error, "sqlite_errorcode", 0) & 0xFF in (sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_CORRUPT):
+                raise BadDatabase(f"{self._path.name} is damaged: move it away to start with an empty history.") from error
+            raise
+
+
+def _picture(row: sqlite3.Row) -> PictureView:
+    return PictureView(**{**dict(row), "seed": int(row["seed"])})
+
+
+def _params(text: str) -> GenerationParams:
+    try:
+        return GenerationParams.model_validate_json(text)
+    except ValidationError:
+        # Accepted under another version's limits: history shows it as it was, and must not fail for it.
+        values = json.loads(text)
+        return GenerationParams.model_construct(**{name: values[name] for name in GenerationParams.model_fields if name in values})
+
+
+def _job(row: sqlite3.Row, pictures: tuple[PictureView, ...]) -> JobView:
+    error = None
+    if row["error_code"] is not None:
+        error = JobError(code=row["error_code"], message=row["error_message"], status=row["error_status"])
+    done = row["state"] == "done"
+    return JobView(
+        id=row["id"],
+        client=row["client"],
+        task_id=row["task_id"],
+        mode=row["mode"],
+        params=_params(row["params"]),
+        save=bool(row["save"]),
+        state=row["state"],
+        progress=1.0 if done else 0.0,
+        pictures=pictures,
+        error=error,
+        interrupted=bool(row["interrupted"]),
+        created=row["created"],
+        started=row["started"],
+        ended=row["ended"],
+    )

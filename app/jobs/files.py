@@ -1,0 +1,230 @@
+"""Pictures and small files on disk: whole or not there, numbered as A1111 numbers them, never overwritten."""
+
+import contextlib
+import errno
+import os
+import re
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import date
+from io import FileIO
+from itertools import count
+from pathlib import Path
+
+from app.schema.errors import DarkroomError, NotFound
+from app.schema.params import Mode
+
+if sys.platform == "win32":
+    import msvcrt
+else:
+    import fcntl
+
+FOLDERS: dict[Mode, str] = {"txt2img": "txt2img-images", "img2img": "img2img-images"}
+TEMPORARY = ".tmp"
+_PREFIX = re.compile(r"\.?(\d{5,6})(?!\d)")
+"""The number that a file's name begins with; a hidden one is being written. Longer digits are dates and such."""
+_FULL = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
+_NO_LINKS = frozenset({errno.EPERM, errno.EACCES, errno.ENOSYS, errno.EOPNOTSUPP, errno.EMLINK, errno.EXDEV, errno.EINVAL})
+
+
+class CannotSave(DarkroomError):
+    """A file that the disk does not take."""
+
+    code = "cannot_save"
+    status = 507
+
+
+class DiskFull(CannotSave):
+    """No space is left for a file."""
+
+    code = "disk_full"
+
+
+@contextmanager
+def explained(what: str) -> Iterator[None]:
+    """Turns an OSError of the block into DiskFull or CannotSave, one sentence about `what`."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno in _FULL:
+            raise DiskFull(f"The disk is full: {what} could not be saved. Free some space and try again.") from error
+        reason = error.strerror or type(error).__name__
+        raise CannotSave(f"{what[:1].upper()}{what[1:]} could not be saved: {reason}.") from error
+
+
+def replace_file(path: Path, data: bytes) -> None:
+    """Writes `path` whole in place of what was there, one thread at a time; OSError leaves the old file as it was."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_name(f".{path.name}.{os.getpid()}{TEMPORARY}")
+    try:
+        with temporary.open("wb", buffering=0) as file:
+            _write(file, data)
+        temporary.replace(path)
+    except OSError:
+        _remove(temporary)
+        raise
+    _sync_folder(path.parent)
+
+
+def claim(path: Path) -> FileIO | None:
+    """The file, held until it is closed or the process ends; None while another holds it."""
+    file = path.open("ab", buffering=0)
+    try:
+        if sys.platform == "win32":
+            msvcrt.locking(file.fileno(), msvcrt.LK_NBLCK, 1)
+        else:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError as error:
+        if error.errno in (errno.EACCES, errno.EAGAIN, errno.EDEADLK):
+            file.close()
+            return None
+        # Else the disk knows no locks: be the only one, as a server nearly always is.
+    return file
+
+
+class Outputs:
+    """The folder of pictures: `txt2img-images/YYYY-MM-DD/00000-SEED.png` and likewise for img2img."""
+
+    def __init__(self, root: Path, today: Callable[[], date] = date.today) -> None:
+        self.root, self._today = root, today
+
+    def clean(self) -> int:
+        """Removes what a crash left half-written; files that a living process is writing stay. Returns how many went."""
+        left = [path for folder in FOLDERS.values() for path in (self.root / folder).glob(f"*/.[0-9]*{TEMPORARY}")]
+        return sum(_remove(path) for path in left if not _being_written(path))
+
+    def save(self, mode: Mode, seed: int, data: bytes, suffix: str = ".png") -> str:
+        """Saves one finished picture under the day's next free number; its path relative to the root, with `/`. Raises as `save_in`."""
+        folder = self.root / FOLDERS[mode] / self._today().isoformat()
+        return self.save_in(folder, seed, data, suffix).relative_to(self.root).as_posix()
+
+    def save_in(self, folder: Path, seed: int, data: bytes, suffix: str = ".png") -> Path:
+        """Saves one finished picture as `NUMBER-SEED` under the folder's next free number, in any folder; the file's path.
+
+        The bytes are on the disk when this returns. DiskFull or CannotSave leaves nothing behind.
+        """
+        with explained("the picture"):
+            folder.mkdir(parents=True, exist_ok=True)
+            temporary, file, number = _reserve(folder)
+            final = folder / f"{number:05}-{seed}{suffix}"
+            try:
+                # The file stays open, hence locked, until it has its name: else a process that starts could clean it away.
+                with file:
+                    _write(file, data)
+                    if sys.platform != "win32":
+                        publish(temporary, final)
+                if sys.platform == "win32":  # an open file cannot be renamed there, nor cleaned away
+                    publish(temporary, final)
+            finally:
+                _remove(temporary)
+            _sync_folder(folder)
+            if number == 0:
+                _sync_folder(folder.parent)  # the folder itself is new
+        return final
+
+    def path(self, relative: str) -> Path:
+        """Where a picture lies that `save` named; NotFound for a path that leaves the folder."""
+        path = (self.root / relative).resolve()
+        if not path.is_relative_to(self.root.resolve()):
+            raise NotFound("That picture is not in the outputs folder.")
+        return path
+
+    def read(self, relative: str) -> bytes:
+        """The file's bytes; NotFound when it was moved or deleted since."""
+        try:
+            return self.path(relative).read_bytes()
+        except OSError as error:
+            raise NotFound(f"The picture {relative} is no longer in the outputs folder.") from error
+
+
+def publish(temporary: Path, final: Path) -> None:
+    """Gives a finished file its name; FileExistsError if something has that name already."""
+    if sys.platform == "win32":
+        temporary.rename(final)  # refuses an existing name there
+        return
+    try:
+        os.link(temporary, final)
+    except FileExistsError:
+        raise
+    except OSError as error:
+        if error.errno not in _NO_LINKS:
+            raise
+        # FAT and some network disks have no hard links: claim the name, then put the file over the empty claim.
+        final.open("xb").close()
+        try:
+            temporary.replace(final)
+        except OSError:
+            _remove(final)
+            raise
+
+
+def _reserve(folder: Path) -> tuple[Path, FileIO, int]:
+    """(hidden file's path, the file, number): the next number after the folder's largest, held by the hidden file.
+
+    Two names of one number differ in their seeds, so the final names alone would let two savers take the same number.
+    """
+    for number in count(max(_numbers(folder), default=-1) + 1):
+        temporary = folder / f".{number:05}{TEMPORARY}"
+        try:
+            file = temporary.open("xb", buffering=0)
+        except FileExistsError:
+            continue
+        _lock(file)
+        # Another saver may have finished this number after the folder was read and before its hidden file went.
+        if not any(path.name.startswith(f"{number:05}-") for path in folder.iterdir()):
+            return temporary, file, number
+        file.close()
+        _remove(temporary)
+    raise AssertionError("count() does not end")
+
+
+def _numbers(folder: Path) -> Iterator[int]:
+    for path in folder.iterdir():
+        if match := _PREFIX.match(path.name):
+            yield int(match[1])
+
+
+def _write(file: FileIO, data: bytes) -> None:
+    """All of `data`, safely on the disk."""
+    rest = memoryview(data)
+    while rest:
+        rest = rest[os.write(file.fileno(), rest) :]
+    os.fsync(file.fileno())
+
+
+def _remove(path: Path) -> bool:
+    with contextlib.suppress(OSError):
+        path.unlink()
+        return True
+    return False
+
+
+def _sync_folder(folder: Path) -> None:
+    """Makes new names in the folder survive a power cut, where the system can."""
+    if sys.platform == "win32":
+        return
+    with contextlib.suppress(OSError):  # some network disks refuse it; the file itself is safe
+        descriptor = os.open(folder, os.O_RDONLY)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
+
+
+def _lock(file: FileIO) -> None:
+    """Marks the file as being written for as long as it is open."""
+    if sys.platform != "win32":
+        with contextlib.suppress(OSError):  # a disk without locks: see _being_written
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+
+
+def _being_written(path: Path) -> bool:
+    """Whether a living process holds the file; False where the system cannot say."""
+    if sys.platform != "win32":
+        with contextlib.suppress(OSError), path.open("rb") as file:
+            try:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                return True
+    return False

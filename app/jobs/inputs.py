@@ -1,0 +1,109 @@
+"""Input pictures of img2img, kept by what they show: jobs name them by id, so a job can be made again from its row."""
+
+import hashlib
+import io
+import re
+import struct
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from threading import Lock
+
+import numpy as np
+from PIL import Image, ImageOps
+
+from app.engine.client import Pixels
+from app.jobs.files import TEMPORARY, explained, replace_file
+from app.schema.errors import BadPicture, NotFound, TooLarge
+from app.schema.params import MAX_PIXELS
+
+MAX_BYTES = 128 * 1024 * 1024
+FORMATS = ("PNG", "JPEG", "WEBP", "AVIF", "GIF", "BMP", "TIFF")
+"""What is decoded; Pillow's other decoders start programs or are old, and nobody paints in them."""
+_ID = re.compile(r"[0-9a-f]{64}")
+
+
+class Inputs:
+    """A folder of RGB pictures named by the sha256 of their size and pixels."""
+
+    def __init__(self, folder: Path, *, max_bytes: int = MAX_BYTES, max_pixels: int = MAX_PIXELS) -> None:
+        self._folder, self._max_bytes, self._max_pixels = folder, max_bytes, max_pixels
+        self._writing = Lock()
+
+    def clean(self) -> None:
+        """Removes what a crash left half-written; only for the one process that owns the folder."""
+        for left in self._folder.glob(f".*{TEMPORARY}"):
+            left.unlink(missing_ok=True)
+
+    def add(self, data: bytes, background: str = "#ffffff") -> str:
+        """Stores a picture file upright and in RGB, transparency laid over `background`; its id, the same for the same look.
+
+        TooLarge over the limits on bytes and pixels, BadPicture for what no decoder reads, CannotSave for a full disk.
+        """
+        if len(data) > self._max_bytes:
+            raise TooLarge(f"The picture has {len(data) / 1024**2:.0f} MB; the limit is {self._max_bytes / 1024**2:.0f} MB.")
+        with _decoding(), Image.open(io.BytesIO(data), formats=FORMATS) as picture:
+            self._check_size(picture)
+            picture.load()
+            rgb = _flatten(ImageOps.exif_transpose(picture), background)
+        name = _digest(rgb)
+        path = self._path(name)
+        with self._writing, explained("the input picture"):
+            if not path.exists():
+                buffer = io.BytesIO()
+                rgb.save(buffer, "PNG", compress_level=1)
+                replace_file(path, buffer.getvalue())
+        return name
+
+    def load(self, name: str) -> Pixels:
+        """(height, width, 3) uint8 of a stored picture; NotFound, or BadPicture if the file has been changed."""
+        path = self._path(name)
+        try:
+            data = path.read_bytes()
+        except OSError as error:
+            raise NotFound(f"The input picture {name[:12]} is not stored here; send it again.") from error
+        with _decoding(), Image.open(io.BytesIO(data), formats=("PNG",)) as picture:
+            self._check_size(picture)
+            rgb = picture.convert("RGB")
+        if _digest(rgb) != name:
+            raise BadPicture(f"The stored input picture {name[:12]} has been damaged; send it again.")
+        return np.asarray(rgb)
+
+    def _path(self, name: str) -> Path:
+        if not _ID.fullmatch(name):
+            raise NotFound("There is no such input picture.")
+        return self._folder / f"{name}.png"
+
+    def _check_size(self, picture: Image.Image) -> None:
+        """Before anything is decoded: a small file may unpack to gigabytes."""
+        if picture.width * picture.height > self._max_pixels:
+            limit = f"{self._max_pixels / 1024**2:.0f} megapixels"
+            raise TooLarge(f"The picture is {picture.width}x{picture.height}; the limit is {limit}.")
+
+
+@contextmanager
+def _decoding() -> Iterator[None]:
+    try:
+        yield
+    except Image.DecompressionBombError as error:
+        raise TooLarge("The picture unpacks to more pixels than are decoded here.") from error
+    # What Pillow's decoders raise for bytes that are no picture, cut short, or made to harm.
+    except (OSError, ValueError, SyntaxError, EOFError, struct.error) as error:
+        raise BadPicture("The file is no picture that can be read, or it is cut short. PNG, JPEG, WebP, AVIF and GIF work.") from error
+
+
+def _flatten(picture: Image.Image, background: str) -> Image.Image:
+    """RGB over `background` where the picture is transparent."""
+    if picture.mode.startswith("I"):  # 16 bits of grey; Pillow's own conversion cuts at 255 instead of scaling
+        picture = Image.fromarray((np.asarray(picture).astype(np.int64) >> 8).clip(0, 255).astype(np.uint8))
+    if not picture.has_transparency_data:
+        return picture.convert("RGB")
+    layer = picture.convert("RGBA")
+    ground = Image.new("RGB", layer.size, background)
+    ground.paste(layer, mask=layer.getchannel("A"))
+    return ground
+
+
+def _digest(rgb: Image.Image) -> str:
+    """Of the pixels, not of a file: the same look has the same id whatever container or encoder it came through."""
+    return hashlib.sha256(f"{rgb.width}x{rgb.height}\n".encode() + rgb.tobytes()).hexdigest()

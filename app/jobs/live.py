@@ -1,0 +1,110 @@
+"""What is known of a job that has not ended, beyond its row: progress, pace, preview, the pictures so far."""
+
+import time
+from collections.abc import Callable
+from concurrent.futures import Future
+from dataclasses import dataclass, field, replace
+
+from app.engine.client import Pixels, Progress, Stop
+from app.jobs.database import JobRow
+from app.jobs.options import OptionsView
+from app.jobs.views import JobError, JobPreview, JobState, JobView, PictureView
+
+Clock = Callable[[], float]
+"""Monotonic seconds."""
+
+
+@dataclass
+class Pace:
+    """Seconds per denoiser call, measured from the first progress after the last load."""
+
+    clock: Clock = time.monotonic
+    first: tuple[float, int] | None = None
+    """When, and how many calls were done by then."""
+    last: tuple[float, int] | None = None
+    total: int = 0
+
+    def mark(self, progress: Progress) -> None:
+        """Takes a progress report."""
+        self.total = progress.steps * progress.batches
+        self.last = self.clock(), progress.batch * progress.steps + progress.step
+        self.first = self.first or self.last
+
+    def restart(self) -> None:
+        """Forgets the pace: what follows includes a wait that says nothing about it."""
+        self.first = self.last = None
+
+    def eta_s(self) -> float | None:
+        """Seconds until the job's last call; None before two reports. Counts down between reports."""
+        if self.first is None or self.last is None or self.last[1] <= self.first[1]:
+            return None
+        per_call = (self.last[0] - self.first[0]) / (self.last[1] - self.first[1])
+        return max(0.0, (self.total - self.last[1]) * per_call - (self.clock() - self.last[0]))
+
+
+@dataclass(eq=False)
+class LiveJob:
+    """One unended job; every access holds the lock of `Jobs`, except to what is frozen."""
+
+    row: JobRow
+    options: OptionsView
+    state: JobState = "queued"
+    progress: Progress | None = None
+    pace: Pace = field(default_factory=Pace)
+    loading: str | None = None
+    pictures: list[PictureView] = field(default_factory=list)
+    unrecorded: bool = False
+    """Whether a picture's row could not be written: then the job is kept in memory after its end, so that the picture is found."""
+    error: JobError | None = None
+    """Set as soon as something failed on our side, while the engine is still being told to stop."""
+    handed_over: bool = False
+    """Whether the engine has the job; a stop that comes before waits for that."""
+    stopping: Stop | None = None
+    interrupted: bool = False
+    started: float | None = None
+    ended: float | None = None
+    preview_pixels: Pixels | None = None
+    preview_number: int = 0
+    preview: JobPreview | None = None
+    """The newest preview that somebody asked for, encoded."""
+    over: "Future[None]" = field(default_factory=Future)
+    """Done once the job has ended and is written down."""
+
+    @property
+    def is_cut_short(self) -> bool:
+        """Whether a picture that comes now has not had all its steps, because somebody stopped it."""
+        short = self.progress is None or self.progress.step < self.progress.steps
+        return self.stopping in (Stop.INTERRUPT, Stop.SKIP) and short
+
+    def view(self, position: int | None) -> JobView:
+        """A snapshot."""
+        row, view = self.row, self.progress
+        snapshot = JobView(
+            id=row.id,
+            client=row.client,
+            task_id=row.task_id,
+            mode=row.params.mode,
+            params=row.params,
+            save=row.save,
+            state=self.state,
+            batches=row.params.n_iter,
+            loading=self.loading,
+            position=position,
+            pictures=tuple(self.pictures),
+            error=self.error if self.ended is not None else None,
+            interrupted=self.interrupted,
+            created=row.created,
+            started=self.started,
+            ended=self.ended,
+        )
+        if view is None:
+            return snapshot
+        return replace(
+            snapshot,
+            progress=1.0 if self.state == "done" else view.fraction,
+            step=view.step,
+            steps=view.steps,
+            batch=view.batch,
+            batches=view.batches,
+            eta_s=self.pace.eta_s() if self.state == "running" else None,
+        )

@@ -1,0 +1,90 @@
+"""What is told about jobs and pictures: frozen snapshots that every thread may keep."""
+
+from dataclasses import dataclass
+from typing import Literal
+
+from app.schema.params import GenerationParams, Mode
+
+JobState = Literal["queued", "running", "done", "failed", "cancelled"]
+LIVE: frozenset[JobState] = frozenset({"queued", "running"})
+ENDED: frozenset[JobState] = frozenset({"done", "failed", "cancelled"})
+
+
+@dataclass(frozen=True, kw_only=True)
+class JobError:
+    """Why a job failed: a sentence for people, a code for programs, the HTTP status at the edge."""
+
+    code: str
+    message: str
+    status: int = 500
+
+
+@dataclass(frozen=True, kw_only=True)
+class PictureView:
+    """One finished picture."""
+
+    id: str
+    job: str
+    number: int
+    """Its place in the job, from 0."""
+    seed: int
+    path: str | None
+    """Relative to the outputs folder, with `/`; None: kept in memory only, for a while."""
+    format: str
+    """Of the file: png, jpg, jpeg, webp or avif."""
+    width: int
+    height: int
+    infotext: str
+
+    @property
+    def media_type(self) -> str:
+        """What HTTP calls the format."""
+        return f"image/{'jpeg' if self.format == 'jpg' else self.format}"
+
+
+@dataclass(frozen=True, kw_only=True)
+class JobView:
+    """One job as it stood at one moment. Times are seconds since 1970."""
+
+    id: str
+    client: str
+    task_id: str | None
+    mode: Mode
+    params: GenerationParams
+    """Final: seed drawn, checkpoint named."""
+    save: bool
+    state: JobState
+    progress: float = 0.0
+    """0..1 over the whole job."""
+    step: int = 0
+    steps: int = 0
+    """Denoiser calls of the current batch; 0 before the engine has said."""
+    batch: int = 0
+    batches: int = 0
+    eta_s: float | None = None
+    """Seconds until the end, from the time per step; None while nothing can be said."""
+    loading: str | None = None
+    """The checkpoint that is being loaded for the job."""
+    position: int | None = None
+    """Place among the queued jobs, from 1; None once it runs."""
+    pictures: tuple[PictureView, ...] = ()
+    error: JobError | None = None
+    interrupted: bool = False
+    created: float
+    started: float | None = None
+    ended: float | None = None
+
+    @property
+    def is_over(self) -> bool:
+        """Whether nothing of the job will change any more."""
+        return self.state in ENDED
+
+
+@dataclass(frozen=True, kw_only=True)
+class JobPreview:
+    """A rough look at a running job's picture, encoded."""
+
+    number: int
+    """Grows with each new preview of the job, from 1."""
+    data: bytes
+    media_type: str

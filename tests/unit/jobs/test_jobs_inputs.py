@@ -1,0 +1,158 @@
+"""Input pictures: limits before decoding, upright, RGB, one id for one look."""
+
+import errno
+import io
+import os
+import struct
+import zlib
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from app.jobs.files import DiskFull
+from app.jobs.inputs import Inputs
+from app.schema.errors import BadPicture, NotFound, TooLarge
+
+
+@pytest.fixture
+def inputs(tmp_path: Path) -> Inputs:
+    return Inputs(tmp_path / "inputs")
+
+
+def file_of(picture: Image.Image, kind: str = "PNG", **settings) -> bytes:
+    buffer = io.BytesIO()
+    picture.save(buffer, kind, **settings)
+    return buffer.getvalue()
+
+
+def scene() -> Image.Image:
+    """Different in every corner."""
+    pixels = np.zeros((6, 10, 3), np.uint8)
+    pixels[0, 0], pixels[0, -1], pixels[-1, 0], pixels[-1, -1] = (255, 0, 0), (0, 255, 0), (0, 0, 255), (255, 255, 255)
+    return Image.fromarray(pixels)
+
+
+def test_a_picture_comes_back(inputs):
+    name = inputs.add(file_of(scene()))
+    loaded = inputs.load(name)
+    assert loaded.dtype == np.uint8 and (loaded == np.asarray(scene())).all()
+    assert len(name) == 64
+
+
+def test_one_look_has_one_id(inputs, tmp_path):
+    first = inputs.add(file_of(scene()))
+    assert inputs.add(file_of(scene(), "BMP")) == first == inputs.add(file_of(scene(), "WEBP", lossless=True))
+    assert inputs.add(file_of(scene().transpose(Image.Transpose.ROTATE_90))) != first
+    square, line = Image.new("RGB", (2, 2)), Image.new("RGB", (4, 1))
+    assert inputs.add(file_of(square)) != inputs.add(file_of(line)), "the same bytes in another shape"
+    assert len(list((tmp_path / "inputs").iterdir())) == 4
+
+
+def test_a_turned_photo_stands_upright(inputs):
+    exif = Image.Exif()
+    exif[0x0112] = 6  # to be turned by 90 degrees clockwise
+    turned = inputs.load(inputs.add(file_of(scene(), "PNG", exif=exif.tobytes())))
+    assert turned.shape == (10, 6, 3)
+    assert tuple(turned[0, -1]) == (255, 0, 0) and tuple(turned[0, 0]) == (0, 0, 255)
+
+
+@pytest.mark.parametrize(("background", "expected"), [("#ffffff", (255, 255, 255)), ("#203080", (0x20, 0x30, 0x80))])
+def test_transparency_lies_over_the_background(inputs, background, expected):
+    picture = Image.new("RGBA", (4, 4), (0, 0, 0, 0))
+    picture.putpixel((1, 1), (10, 20, 30, 255))
+    picture.putpixel((2, 2), (0, 0, 0, 128))
+    loaded = inputs.load(inputs.add(file_of(picture), background))
+    assert tuple(loaded[0, 0]) == expected and tuple(loaded[1, 1]) == (10, 20, 30)
+    assert np.abs(loaded[2, 2].astype(int) - np.array(expected) * 127 / 255).max() <= 1  # one rounding step
+
+
+def test_a_palette_with_transparency(inputs):
+    picture = Image.new("P", (2, 1))
+    picture.putpalette([9, 8, 7, 200, 100, 50])
+    picture.putpixel((1, 0), 1)
+    loaded = inputs.load(inputs.add(file_of(picture, transparency=0)))
+    assert tuple(loaded[0, 0]) == (255, 255, 255) and tuple(loaded[0, 1]) == (200, 100, 50)
+
+
+def test_sixteen_bits_are_scaled_not_cut(inputs):
+    grey = Image.fromarray(np.array([[0, 0x80FF, 0xFFFF]], np.uint16))
+    assert inputs.load(inputs.add(file_of(grey)))[0, :, 0].tolist() == [0, 0x80, 0xFF]
+
+
+def test_other_modes_become_rgb(inputs):
+    for mode in ("L", "1", "CMYK"):
+        picture = Image.new(mode, (3, 2))
+        assert inputs.load(inputs.add(file_of(picture, "TIFF" if mode == "CMYK" else "PNG"))).shape == (2, 3, 3)
+
+
+def test_too_many_bytes(tmp_path):
+    with pytest.raises(TooLarge, match="limit"):
+        Inputs(tmp_path, max_bytes=100).add(b"\x89PNG" + bytes(200))
+
+
+def bomb(width: int, height: int) -> bytes:
+    """A PNG of a few bytes that says it is huge."""
+
+    def chunk(kind: bytes, body: bytes) -> bytes:
+        return struct.pack(">I", len(body)) + kind + body + struct.pack(">I", zlib.crc32(kind + body))
+
+    head = chunk(b"IHDR", struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, 0))
+    return b"\x89PNG\r\n\x1a\n" + head + chunk(b"IDAT", zlib.compress(bytes(1000))) + chunk(b"IEND", b"")
+
+
+@pytest.mark.parametrize("size", [(9000, 9000), (60000, 60000)])
+def test_a_bomb_is_refused_before_it_is_unpacked(inputs, size, tmp_path):
+    with pytest.raises(TooLarge, match="pixels"):
+        inputs.add(bomb(*size))
+    assert not list((tmp_path / "inputs").glob("*"))
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        b"",
+        b"I am a text",
+        file_of(scene())[:50],
+        b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 10 10\n",
+        bomb(500, 500),
+        b"GIF89a" + bytes(7),
+    ],
+    ids=["empty", "text", "cut", "postscript", "missing rows", "gif without frames"],
+)
+def test_what_is_no_picture(inputs, data):
+    with pytest.raises(BadPicture, match=r"PNG, JPEG"):
+        inputs.add(data)
+
+
+@pytest.mark.parametrize("name", ["", "../../etc/passwd", "a" * 63, "A" * 64, "0" * 64 + "\n"])
+def test_ids_are_no_paths(inputs, name):
+    with pytest.raises(NotFound):
+        inputs.load(name)
+
+
+def test_a_picture_that_is_gone_or_changed(inputs, tmp_path):
+    with pytest.raises(NotFound, match="send it again"):
+        inputs.load("0" * 64)
+    name = inputs.add(file_of(scene()))
+    path = tmp_path / "inputs" / f"{name}.png"
+    path.write_bytes(file_of(Image.new("RGB", (10, 6))))
+    with pytest.raises(BadPicture, match="damaged"):
+        inputs.load(name)
+    path.write_bytes(b"no picture")
+    with pytest.raises(BadPicture):
+        inputs.load(name)
+
+
+def test_a_full_disk_and_what_a_crash_left(inputs, tmp_path, monkeypatch):
+    def full(*_):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(os, "write", full)
+    with pytest.raises(DiskFull, match="the input picture could not be saved"):
+        inputs.add(file_of(scene()))
+    assert list((tmp_path / "inputs").iterdir()) == []
+    (tmp_path / "inputs" / ".abc.png.tmp").write_bytes(b"left by a crash")
+    inputs.clean()
+    assert list((tmp_path / "inputs").iterdir()) == []
