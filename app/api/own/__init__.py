@@ -1,0 +1,1 @@
+"""Darkroom's own API: jobs with ids, events, pictures, models."""

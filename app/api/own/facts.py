@@ -1,0 +1,70 @@
+"""Small questions of the page and of programs: models, tokens, status."""
+
+from fastapi import APIRouter, Request
+from pydantic import BaseModel, Field
+
+from app.api.client import client_of
+from app.api.services import Services
+from app.jobs import LIVE
+from app.prompt import count_tokens, cut_tags, strip_comments
+from app.schema.params import MAX_PROMPT_CHARS
+
+
+class TokenQuestion(BaseModel):
+    """A prompt as it stands in its field."""
+
+    text: str = Field("", max_length=MAX_PROMPT_CHARS)
+    steps: int = Field(20, ge=1, le=1000)
+    negative: bool = False
+
+
+class TokenAnswer(BaseModel):
+    """What a counter shows."""
+
+    count: int
+    limit: int
+
+
+class Status(BaseModel):
+    """What the server is doing."""
+
+    version: str
+    device: str
+    dtype: str
+    loaded: str | None
+    """The checkpoint that was used last."""
+    resident: list[str]
+    """Checkpoints in memory."""
+    running: int
+    waiting: int
+    own_jobs: int
+    """Unended jobs of the asker."""
+
+
+def fact_routes(services: Services) -> APIRouter:
+    """Tokens and status."""
+    router = APIRouter(tags=["facts"])
+
+    @router.post("/tokens")
+    def tokens(question: TokenQuestion) -> TokenAnswer:
+        """How many tokens the prompt has, and how many fit without another chunk."""
+        text = strip_comments(question.text)
+        counted = count_tokens(text if question.negative else cut_tags(text)[0], question.steps, services.tokenizer)
+        return TokenAnswer(count=counted.tokens, limit=counted.limit)
+
+    @router.get("/status")
+    def status(http: Request) -> Status:
+        """The engine and the queue at this moment."""
+        engine = services.engine.status()
+        return Status(
+            version=services.version,
+            device=engine.device,
+            dtype=engine.dtype,
+            loaded=engine.loaded,
+            resident=list(engine.resident),
+            running=len(engine.running),
+            waiting=engine.waiting,
+            own_jobs=len(services.jobs.list(client_of(http), LIVE, 500)),
+        )
+
+    return router

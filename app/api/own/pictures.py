@@ -1,0 +1,74 @@
+"""Pictures of /api/v1: finished ones by id, and uploads to start from."""
+
+import binascii
+from base64 import b64decode
+from pathlib import PurePosixPath
+from typing import Annotated
+
+from fastapi import APIRouter, Path, Request
+from pydantic import BaseModel
+from starlette.concurrency import run_in_threadpool
+from starlette.datastructures import UploadFile
+from starlette.responses import PlainTextResponse, Response
+
+from app.api.services import Services
+from app.jobs import PictureView
+from app.schema.errors import BadPicture, InvalidParams
+
+MEDIA_TYPES = {"png": "image/png", "jpg": "image/jpeg", "jpeg": "image/jpeg", "webp": "image/webp", "avif": "image/avif"}
+"""Formats that pictures are saved in; nothing else is served, so nothing a browser would run."""
+_FOR_EVER = "private, max-age=31536000, immutable"
+PictureId = Annotated[str, Path(max_length=100)]
+
+
+class StoredInput(BaseModel):
+    """An uploaded picture, to be named in a job's `init_images`."""
+
+    id: str
+
+
+def decoded(text: str) -> bytes:
+    """The file in a base64 text or `data:` URI; BadPicture for other text."""
+    try:
+        return b64decode(text.partition(",")[2] if text.startswith("data:") else text)
+    except (binascii.Error, ValueError) as error:
+        raise BadPicture("A picture should be sent in base64.") from error
+
+
+def picture_routes(services: Services) -> APIRouter:
+    """/api/v1/pictures and /api/v1/inputs. An id is random and long: whoever has been given it may look."""
+    router = APIRouter(tags=["pictures"])
+
+    @router.get("/pictures/{picture}", response_class=Response)
+    def file(picture: PictureId) -> Response:
+        """The picture's file, its infotext inside; it never changes."""
+        view = services.jobs.picture(picture)
+        headers = {"Cache-Control": _FOR_EVER, "ETag": f'"{view.id}"', "Content-Disposition": f'inline; filename="{_name(view)}"'}
+        return Response(services.jobs.picture_bytes(view.id), media_type=MEDIA_TYPES[view.format], headers=headers)
+
+    @router.get("/pictures/{picture}/infotext", response_class=PlainTextResponse)
+    def infotext(picture: PictureId) -> PlainTextResponse:
+        """How the picture was made, in A1111's words."""
+        return PlainTextResponse(services.jobs.picture(picture).infotext)
+
+    @router.post("/inputs", status_code=201)
+    async def upload(http: Request) -> StoredInput:
+        """Stores a picture for img2img: the body is the file, or a form with the file in `file`."""
+        background = services.options.view().text("img2img_background_color")
+        return StoredInput(id=await run_in_threadpool(services.inputs.add, await _uploaded(http), background))
+
+    return router
+
+
+async def _uploaded(http: Request) -> bytes:
+    if http.headers.get("content-type", "").startswith("multipart/form-data"):
+        async with http.form(max_files=1, max_fields=10) as form:
+            found = form.get("file")
+            if not isinstance(found, UploadFile):
+                raise InvalidParams("The form should have the picture in the field `file`.")
+            return await found.read()
+    return await http.body()
+
+
+def _name(view: PictureView) -> str:
+    return PurePosixPath(view.path).name if view.path else f"{view.seed}.{view.format}"

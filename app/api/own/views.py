@@ -1,0 +1,76 @@
+"""How jobs and pictures look in answers of /api/v1. The owner's id is left out: it is the browser's secret."""
+
+from pydantic import BaseModel
+
+from app.jobs import JobState, JobView, PictureView
+from app.schema.params import GenerationParams, Mode
+
+
+class Picture(BaseModel):
+    """A finished picture; its file is at `url`."""
+
+    id: str
+    number: int
+    """Its place in the job, from 0."""
+    seed: int
+    width: int
+    height: int
+    format: str
+    saved_as: str | None
+    """Relative to the outputs folder; null: kept in memory for a while."""
+    infotext: str
+    url: str
+
+    @classmethod
+    def of(cls, view: PictureView, root: str) -> "Picture":
+        """From the view; `root` is the prefix that the server lies below."""
+        return cls(
+            id=view.id,
+            number=view.number,
+            seed=view.seed,
+            width=view.width,
+            height=view.height,
+            format=view.format,
+            saved_as=view.path,
+            infotext=view.infotext,
+            url=f"{root}/api/v1/pictures/{view.id}",
+        )
+
+
+class Problem(BaseModel):
+    """Why a job failed."""
+
+    code: str
+    message: str
+
+
+class Job(BaseModel):
+    """A job as it stands."""
+
+    id: str
+    task_id: str | None
+    mode: Mode
+    state: JobState
+    params: GenerationParams
+    save: bool
+    progress: float
+    step: int
+    steps: int
+    batch: int
+    batches: int
+    eta_s: float | None
+    loading: str | None
+    position: int | None
+    interrupted: bool
+    pictures: list[Picture]
+    error: Problem | None
+    created: float
+    started: float | None
+    ended: float | None
+
+    @classmethod
+    def of(cls, view: JobView, root: str) -> "Job":
+        """From the view; `root` as in `Picture.of`."""
+        same = {name: getattr(view, name) for name in cls.model_fields if name not in ("pictures", "error")}
+        error = Problem(code=view.error.code, message=view.error.message) if view.error else None
+        return cls(**same, pictures=[Picture.of(picture, root) for picture in view.pictures], error=error)

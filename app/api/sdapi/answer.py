@@ -1,0 +1,119 @@
+"""The answer of txt2img and img2img: pictures, the request as understood, and A1111's `info` (JSON in JSON)."""
+
+import json
+import secrets
+import time
+from collections.abc import Mapping
+
+from app.api.sdapi.errors import FourKeyError
+from app.api.sdapi.pictures import encode_base64
+from app.api.sdapi.requests import Img2ImgRequest
+from app.api.sdapi.translate import Order
+from app.api.services import Services
+from app.jobs import JobView
+from app.metadata.infotext import split_infotext
+from app.schema.errors import UnknownName
+
+A1111_VERSION = "v1.10.1"
+"""Whose API this is; clients look at it to know what they may ask for."""
+_OWN_LABELS = frozenset(
+    {"Steps", "Sampler", "CFG scale", "Image CFG scale", "Seed", "Size", "Model hash", "Model", "VAE hash", "VAE", "Variation seed"}
+    | {"Variation seed strength", "Seed resize from", "Conditional mask weight", "Clip skip", "ENSD", "Token merging ratio", "RNG"}
+    | {"Tiling", "Version"}
+)
+"""Infotext labels that A1111 does not repeat in `extra_generation_params`."""
+_MASK_WEIGHT = "Conditional mask weight"
+
+
+def answer_of(services: Services, order: Order, job: JobView) -> bytes:
+    """The body as JSON; FourKeyError if the job failed or was dropped."""
+    if job.error is not None:
+        raise FourKeyError(job.error.status, error=job.error.code, errors=job.error.message)
+    if job.state == "cancelled":
+        raise FourKeyError(409, error="Cancelled", errors="The job was cancelled before its pictures were done.")
+    send = order.request.send_images is not False
+    images = [encode_base64(services.jobs.picture_bytes(picture.id)) for picture in job.pictures] if send else []
+    body = {"images": images, "parameters": _echo(order), "info": json.dumps(_info(services, order, job))}
+    return json.dumps(body).encode()
+
+
+def _echo(order: Order) -> dict[str, object]:
+    """The request with all defaults; its pictures only on request, because they are large."""
+    echo = order.request.model_dump()
+    if isinstance(order.request, Img2ImgRequest) and not order.request.include_init_images:
+        echo |= {"init_images": None, "mask": None}
+    return echo
+
+
+def _info(services: Services, order: Order, job: JobView) -> dict[str, object]:
+    params, request = job.params, order.request
+    count = (request.batch_size or 1) * (request.n_iter or 1)
+    # A variation seed is named even where it has no effect, as A1111 does.
+    subseed = request.subseed if request.subseed is not None and request.subseed >= 0 else secrets.randbelow(2**32)
+    texts = [picture.infotext for picture in job.pictures]
+    said = dict(split_infotext(texts[0])[2]) if texts else {}
+    model_name, model_hash = _model(services, params.checkpoint, said)
+    return {
+        "prompt": params.prompt,
+        "all_prompts": [params.prompt] * count,
+        "negative_prompt": params.negative_prompt,
+        "all_negative_prompts": [params.negative_prompt] * count,
+        "seed": params.seed,
+        "all_seeds": [params.seed + i for i in range(count)],
+        "subseed": subseed,
+        "all_subseeds": [subseed + i for i in range(count)],
+        "subseed_strength": request.subseed_strength or 0,
+        "width": params.width,
+        "height": params.height,
+        "sampler_name": params.sampler,
+        "cfg_scale": params.cfg_scale,
+        "steps": params.steps,
+        "batch_size": params.batch_size,
+        "restore_faces": False,
+        "face_restoration_model": None,
+        "sd_model_name": model_name,
+        "sd_model_hash": model_hash,
+        "sd_vae_name": None,
+        "sd_vae_hash": None,
+        "seed_resize_from_w": request.seed_resize_from_w,
+        "seed_resize_from_h": request.seed_resize_from_h,
+        "denoising_strength": params.strength if params.mode == "img2img" else request.denoising_strength,
+        "extra_generation_params": _extra(said),
+        "index_of_first_image": 0,
+        "infotexts": texts,
+        "styles": request.styles or [],
+        "job_timestamp": timestamp_of(job),
+        "clip_skip": params.clip_skip,
+        "is_using_inpainting_conditioning": _MASK_WEIGHT in said,
+        "version": A1111_VERSION,
+    }
+
+
+def timestamp_of(job: JobView) -> str:
+    """When the job was taken up, as A1111 writes times: YYYYMMDDhhmmss, local."""
+    return time.strftime("%Y%m%d%H%M%S", time.localtime(job.started or job.created))
+
+
+def _model(services: Services, name: str, said: Mapping[str, str]) -> tuple[str, str | None]:
+    """(name, short hash) as the pictures say, or as the catalogue does where an option keeps it out of the pictures."""
+    if "Model" in said and "Model hash" in said:
+        return said["Model"], said["Model hash"]
+    try:
+        file = services.catalog.find(name)
+    except UnknownName:  # deleted while the job ran
+        return name, None
+    return file.name, file.short_hash
+
+
+def _extra(said: Mapping[str, str]) -> dict[str, object]:
+    found = {label: _number_or_text(value) for label, value in said.items() if label not in _OWN_LABELS}
+    if found.get("Schedule type") == "Automatic":
+        del found["Schedule type"]
+    return found
+
+
+def _number_or_text(value: str) -> object:
+    try:
+        return float(value)
+    except ValueError:
+        return value

@@ -1,0 +1,69 @@
+"""POST /sdapi/v1/extra-single-image and extra-batch-images: enlarging without a model."""
+
+from fastapi import APIRouter
+from PIL import Image
+
+from app.api.sdapi.errors import FourKeyError
+from app.api.sdapi.pictures import encode_base64, open_base64
+from app.api.sdapi.requests import ExtraBatchRequest, ExtraSingleRequest
+from app.api.sdapi.upscale import NO_UPSCALER, UPSCALERS, Upscale
+from app.api.services import Services
+from app.jobs import OptionsView
+from app.metadata import PictureRecord, encode_picture, save_png_bytes
+from app.schema.errors import NotSupported
+
+TO_SIZE = 1
+"""`resize_mode` that reaches a size instead of a factor."""
+
+
+def extras_routes(services: Services) -> APIRouter:
+    """A1111's Extras tab."""
+    router = APIRouter()
+
+    @router.post("/extra-single-image")
+    def extra_single_image(request: ExtraSingleRequest) -> dict[str, str]:
+        """Enlarges one picture."""
+        image = _upscaled(request.image, _checked(request), services.options.view())
+        return {"html_info": f"<p>{_checked(request).info()}</p>", "image": image}
+
+    @router.post("/extra-batch-images")
+    def extra_batch_images(request: ExtraBatchRequest) -> dict[str, object]:
+        """Enlarges several pictures."""
+        wanted, options = _checked(request), services.options.view()
+        images = [_upscaled(picture.data, wanted, options) for picture in request.imageList]
+        return {"html_info": f"<p>{wanted.info() if images else ''}</p>", "images": images}
+
+    return router
+
+
+def _checked(request: ExtraSingleRequest | ExtraBatchRequest) -> Upscale:
+    """FourKeyError (500) for an unknown upscaler as A1111 answers; NotSupported for face restoration."""
+    names = [name or NO_UPSCALER for name in (request.upscaler_1, request.upscaler_2)]
+    for name in names:
+        if name not in UPSCALERS:
+            raise FourKeyError(500, error="AssertionError", errors=f"could not find upscaler named {name}")
+    if request.gfpgan_visibility or request.codeformer_visibility:
+        raise NotSupported("Face restoration (gfpgan_visibility, codeformer_visibility) is not there yet; both must be 0.")
+    to_size = request.resize_mode == TO_SIZE
+    return Upscale(
+        factor=request.upscaling_resize,
+        size=(request.upscaling_resize_w, request.upscaling_resize_h) if to_size else None,
+        crop=request.upscaling_crop is not False,
+        first=names[0],
+        second=names[1],
+        second_share=request.extras_upscaler_2_visibility,
+    )
+
+
+def _upscaled(text: str | None, wanted: Upscale, options: OptionsView) -> str:
+    picture, record = open_base64(text)
+    return encode_base64(_encoded(wanted.apply(picture), record, wanted.info(), options))
+
+
+def _encoded(picture: Image.Image, record: PictureRecord, done: str, options: OptionsView) -> bytes:
+    """In the options' format, with what the picture said before; a PNG also says what was done to it."""
+    kind = options.text("samples_format")
+    if kind == "png":
+        return save_png_bytes(picture, record.text, {"postprocessing": done})
+    quality, lossless = int(options.number("jpeg_quality")), options.switch("webp_lossless")
+    return encode_picture(picture, done or record.text, kind, quality=quality, lossless=lossless)

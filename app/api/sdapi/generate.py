@@ -1,0 +1,64 @@
+"""Waiting for a job inside one request, as A1111's clients expect, without holding a thread or a silent connection."""
+
+import asyncio
+import json
+import logging
+from collections.abc import AsyncIterator
+
+from fastapi import Request
+from starlette.concurrency import run_in_threadpool
+from starlette.responses import Response, StreamingResponse
+
+from app.api.client import client_of
+from app.api.errors import error_body
+from app.api.sdapi.answer import answer_of
+from app.api.sdapi.requests import GenerationRequest
+from app.api.sdapi.translate import Order, translate
+from app.api.services import Services
+
+log = logging.getLogger(__name__)
+
+JOB_HEADER = "X-Job-Id"
+_JSON = "application/json"
+
+
+async def generate(services: Services, http: Request, request: GenerationRequest) -> Response:
+    """Submits the job and answers when it has ended; the header X-Job-Id names it."""
+    client = client_of(http)
+    order, job = await run_in_threadpool(_submit, services, request, client)
+    finished = asyncio.create_task(_finish(services, order, job))
+    headers = {JOB_HEADER: job}
+    done, _ = await asyncio.wait({finished}, timeout=services.patience_s)
+    if done:
+        return Response(finished.result(), media_type=_JSON, headers=headers)
+    return StreamingResponse(_with_blanks(finished, services.patience_s), media_type=_JSON, headers=headers)
+
+
+def _submit(services: Services, request: GenerationRequest, client: str) -> tuple[Order, str]:
+    order = translate(services, request)
+    task = order.request.force_task_id or None
+    save = bool(order.request.save_images)
+    return order, services.jobs.submit(order.params, client=client, task_id=task, save=save, options=order.options)
+
+
+async def _finish(services: Services, order: Order, job: str) -> bytes:
+    view = await services.jobs.wait_async(job)
+    return await run_in_threadpool(answer_of, services, order, view)
+
+
+async def _with_blanks(finished: asyncio.Task[bytes], every_s: float) -> AsyncIterator[bytes]:
+    """Blanks, which JSON allows before a value, until the body is there. The status is sent by then: an error is told in the body."""
+    try:
+        while not finished.done():
+            yield b" "
+            await asyncio.wait({finished}, timeout=every_s)
+        error = finished.exception()
+        if not isinstance(error, Exception):
+            yield finished.result()
+            return
+        status, body = error_body(error, like_a1111=True)
+        if status >= 500:
+            log.error("a request failed after its answer had begun", exc_info=error)
+        yield json.dumps(body).encode()
+    finally:
+        finished.cancel()  # the client has gone: the job goes on, only nobody waits for it here

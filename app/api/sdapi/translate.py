@@ -1,0 +1,87 @@
+"""From an /sdapi request to one job's settings."""
+
+from dataclasses import dataclass
+
+from app.api.prompts import final_prompts
+from app.api.sdapi.errors import FourKeyError
+from app.api.sdapi.infotext import fill_from_infotext
+from app.api.sdapi.pictures import store_input
+from app.api.sdapi.requests import GenerationRequest, Img2ImgRequest
+from app.api.sdapi.scripts import check_scripts
+from app.api.sdapi.unsupported import LATENT_RESIZE, refuse_unsupported
+from app.api.services import Services
+from app.jobs import OptionsView
+from app.schema.errors import InvalidParams
+from app.schema.params import GenerationParams, make_params
+from app.schema.samplers import SCHEDULERS, find_sampler, find_scheduler
+
+DEFAULT_SAMPLER = "Euler"
+MAX_NAME_CHARS = 100
+_NOT_NULL = ("prompt", "negative_prompt", "batch_size", "n_iter", "steps", "cfg_scale", "width", "height")
+"""A1111 takes a null here and fails on it later."""
+
+
+@dataclass(frozen=True)
+class Order:
+    """A request as it was understood."""
+
+    request: GenerationRequest
+    """With what an infotext filled in: what the answer's `parameters` echo."""
+    params: GenerationParams
+    options: OptionsView
+    """With the request's `override_settings`."""
+
+
+def translate(services: Services, request: GenerationRequest) -> Order:
+    """Checks everything a request can get wrong and stores its input pictures.
+
+    Raises DarkroomError with a sentence, or FourKeyError where A1111 answers in a form of its own.
+    """
+    if isinstance(request, Img2ImgRequest) and request.init_images is None:
+        raise FourKeyError(404, detail="Init image not found")
+    check_scripts(request)
+    request = fill_from_infotext(request, services.options, services.styles.list())
+    for name in _NOT_NULL:
+        if getattr(request, name) is None:
+            raise InvalidParams(f"{name} may not be null; leave it out for its default.")
+    sampler, suffix = find_sampler((request.sampler_name or request.sampler_index or DEFAULT_SAMPLER)[:MAX_NAME_CHARS])
+    # A schedule in an old sampler name wins over the scheduler beside it, as in A1111.
+    scheduler = suffix or find_scheduler((request.scheduler or SCHEDULERS[0].name)[:MAX_NAME_CHARS])
+    refuse_unsupported(request, sampler.name, services.catalog)
+    options = services.options.override(request.override_settings or {})
+    prompt, negative = final_prompts(services, request.prompt or "", request.negative_prompt or "", request.styles or [])
+    values: dict[str, object] = {
+        "prompt": prompt,
+        "negative_prompt": negative,
+        "steps": request.steps,
+        "sampler": sampler.name,
+        "scheduler": scheduler.label,
+        "cfg_scale": request.cfg_scale,
+        "seed": -1 if request.seed is None else request.seed,
+        "eta": request.eta,
+        "width": request.width,
+        "height": request.height,
+        "batch_size": request.batch_size,
+        "n_iter": request.n_iter,
+    }
+    values = options.apply_to(values)
+    if isinstance(request, Img2ImgRequest):
+        make_params(**values)  # tells what is wrong before pictures are decoded
+        values |= _img2img(services, request, options)
+    return Order(request, make_params(**values), options)
+
+
+def _img2img(services: Services, request: Img2ImgRequest, options: OptionsView) -> dict[str, object]:
+    pictures, most = request.init_images or [], request.batch_size or 1
+    if not 1 <= len(pictures) <= most:
+        raise InvalidParams(f"init_images: bad number of images passed: {len(pictures)}; expecting 1 to {most}, the batch size.")
+    background = options.text("img2img_background_color")
+    return {
+        "mode": "img2img",
+        # One picture serves a whole batch; of several each makes one, as in A1111.
+        "batch_size": len(pictures) if len(pictures) > 1 else most,
+        "denoising_strength": request.denoising_strength,
+        # A1111 takes any other number for 0.
+        "resize_mode": request.resize_mode if request.resize_mode in (1, 2, LATENT_RESIZE) else 0,
+        "init_images": tuple(store_input(services.inputs, picture, background) for picture in pictures),
+    }

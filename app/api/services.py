@@ -1,0 +1,26 @@
+"""What routes may use; server.py makes these and hands them in."""
+
+from dataclasses import dataclass
+
+from app.engine.client import EngineClient
+from app.jobs import Inputs, Jobs, OptionsStore
+from app.models import Catalog
+from app.prompt import Styles, Tokenizer
+from app.schema.settings import ServerSettings
+
+
+@dataclass(frozen=True, kw_only=True)
+class Services:
+    """The living parts of the server that routes are built over."""
+
+    settings: ServerSettings
+    jobs: Jobs
+    inputs: Inputs
+    options: OptionsStore
+    catalog: Catalog
+    styles: Styles
+    tokenizer: Tokenizer
+    engine: EngineClient
+    version: str
+    patience_s: float = 15.0
+    """After so long a waiting answer begins with a blank, and again every so often: proxies cut connections that say nothing."""
