@@ -1,0 +1,42 @@
+"""The commands: serving (the default), `info`, `txt2img`, `img2img`. Knows everything, through `server.py`.
+
+`main` is the program; errors that a person can put right become one sentence and an exit status here, and nowhere else.
+"""
+
+import sys
+from collections.abc import Sequence
+
+from app.schema.errors import DarkroomError
+
+__all__ = ["main"]
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Runs a command line; the exit status: 0 done, 1 an error that the last line explains, 130 interrupted."""
+    arguments = list(sys.argv[1:] if argv is None else argv)
+    command = arguments[0] if arguments and arguments[0] in ("info", "txt2img", "img2img", "serve") else "serve"
+    rest = arguments[1:] if arguments[:1] == [command] else arguments
+    try:
+        return _run(command, rest)
+    except DarkroomError as error:
+        print(f"darkroom: {error}", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        return 130
+
+
+def _run(command: str, arguments: list[str]) -> int:
+    match command:
+        case "info":
+            from app.cli.info import info
+
+            return info(arguments)
+        case "txt2img" | "img2img":
+            from app.cli.generate import generate
+
+            return generate(command, arguments)
+        case _:
+            from app.cli.flags import server_settings
+            from app.server import serve
+
+            return serve(server_settings(arguments))

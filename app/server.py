@@ -1,0 +1,269 @@
+"""The one place where parts are put together and given life: catalogue, options, engine, jobs, API, page."""
+
+import asyncio
+import contextlib
+import logging
+import secrets
+import socket
+import sys
+import threading
+import webbrowser
+from collections.abc import AsyncIterator, Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
+
+from app import __version__
+from app.schema.errors import DarkroomError, NotSupported, UnknownName
+from app.schema.settings import ServerSettings
+
+if TYPE_CHECKING:
+    from fastapi import FastAPI
+    from starlette.types import ASGIApp, Receive, Scope, Send
+
+    from app.jobs import OptionsStore
+    from app.models import Catalog, ModelFile
+    from app.schema.params import GenerationParams
+
+log = logging.getLogger(__name__)
+
+STATIC = Path(__file__).parent.parent / "static"
+
+
+class ServerNotStarted(DarkroomError):
+    """Port taken, address not ours, folder not writable: one sentence for the terminal."""
+
+    code = "not_started"
+
+
+def checkpoint_for(catalog: "Catalog", preferred: str, wanted: str = "") -> "ModelFile":
+    """The checkpoint a job asks for; without a wish the preferred one (the options'). UnknownName when there is none."""
+    from app.models import chosen_checkpoint
+
+    chosen = catalog.find(wanted) if wanted else chosen_checkpoint(catalog, preferred)
+    if chosen is None:
+        raise UnknownName("checkpoint", "(any)", [])
+    return chosen
+
+
+def with_known_names(params: "GenerationParams") -> "GenerationParams":
+    """The same with the sampler's and the scheduler's proper names; UnknownName says which one does not exist."""
+    from app.schema.samplers import find_sampler, find_scheduler
+
+    sampler, suffix = find_sampler(params.sampler)
+    scheduler = suffix or find_scheduler(params.scheduler)
+    return params.model_copy(update={"sampler": sampler.name, "scheduler": scheduler.label})
+
+
+def refuse_adapters(catalog: "Catalog", prompt: str) -> None:
+    """NotSupported for a tag whose file is there: a picture without its LoRA is not what was asked for. Unknown names do nothing."""
+    from app.prompt import cut_tags
+
+    kinds: dict[str, Literal["lora", "hypernetwork"]] = {"lora": "lora", "lyco": "lora", "hypernet": "hypernetwork"}
+    for tag in cut_tags(prompt)[1]:
+        kind = kinds.get(tag.kind)
+        if kind is not None and tag.values and any(file.name == tag.values[0] for file in catalog.of_kind(kind)):
+            raise NotSupported(f"<{tag.kind}:{tag.values[0]}> cannot be applied yet; take the tag out of the prompt.")
+
+
+def resolver(catalog: "Catalog", options: "OptionsStore") -> "Callable[[GenerationParams], GenerationParams]":
+    """The function that makes a job's params final: names that exist, a checkpoint that is there."""
+
+    def resolve(params: "GenerationParams") -> "GenerationParams":
+        refuse_adapters(catalog, params.prompt)
+        checkpoint = checkpoint_for(catalog, str(options.get("sd_model_checkpoint") or ""), params.checkpoint)
+        return with_known_names(params).model_copy(update={"checkpoint": checkpoint.filename})
+
+    return resolve
+
+
+class Server:
+    """Everything that has a life, made in order and ended in reverse."""
+
+    def __init__(self, settings: ServerSettings) -> None:
+        from app.api import Services
+        from app.engine.thread import ThreadEngine
+        from app.jobs import Jobs, OptionsStore
+        from app.models import Catalog, make_folders
+        from app.prompt import Styles, Tokenizer
+
+        settings.data_dir.mkdir(parents=True, exist_ok=True)
+        self.settings = settings
+        make_folders(settings)
+        self.catalog = Catalog(settings)
+        self.options = OptionsStore(settings.data_dir / "config.json")
+        tokenizer = Tokenizer()
+        self.engine = ThreadEngine(settings, self.catalog, tokenizer)
+        self.jobs = Jobs(settings, self.engine, self.options, resolve=resolver(self.catalog, self.options))
+        self.services = Services(
+            settings=settings,
+            jobs=self.jobs,
+            inputs=self.jobs.inputs,
+            options=self.options,
+            catalog=self.catalog,
+            styles=Styles(settings.styles_file or settings.data_dir / "styles.csv"),
+            tokenizer=tokenizer,
+            engine=self.engine,
+            version=__version__,
+        )
+
+    def app(self) -> "FastAPI":
+        """The web application: API, static files, page."""
+        from fastapi import FastAPI
+        from starlette.staticfiles import StaticFiles
+
+        from app.api import install_api
+
+        app = FastAPI(title="Darkroom", version=__version__)
+        app.mount("/static-darkroom", StaticFiles(directory=STATIC))
+        install_api(app, self.services)
+        if not self.settings.nowebui:
+            self._add_page(app)
+        return app
+
+    def _add_page(self, app: "FastAPI") -> None:
+        import gradio as gr
+
+        from app.api import client_of
+        from app.ui import PageParts, build_page, page_options
+
+        parts = PageParts(
+            settings=self.settings,
+            jobs=self.jobs,
+            options=self.options,
+            catalog=self.catalog,
+            styles=self.services.styles,
+            client_of=client_of,
+            version=__version__,
+        )
+        gr.mount_gradio_app(app, build_page(parts), path="/", **page_options(parts))
+
+    def start(self) -> None:
+        """Loads the first checkpoint ahead (for which the engine imports torch) and hashes files in the background."""
+        with contextlib.suppress(UnknownName):
+            self.engine.load(checkpoint_for(self.catalog, str(self.options.get("sd_model_checkpoint") or "")).filename)
+        self.catalog.start_background_hashing()
+
+    def close(self) -> None:
+        """Ends everything; running jobs are told why."""
+        self.catalog.stop_background_hashing()
+        self.jobs.close()
+
+
+class Front:
+    """The outermost ASGI application. It answers /healthz at once and holds other requests until the rest has been built."""
+
+    def __init__(self, settings: ServerSettings) -> None:
+        self._settings = settings
+        self._prefix = "/" + settings.subpath.strip("/") if settings.subpath.strip("/") else ""
+        self._ready: asyncio.Future[ASGIApp] | None = None
+        self._stopping: asyncio.Event | None = None
+        self._task: asyncio.Task[None] | None = None
+
+    async def __call__(self, scope: "Scope", receive: "Receive", send: "Send") -> None:
+        """Routes by scope type and path."""
+        if scope["type"] == "lifespan":
+            await self._lifespan(receive, send)
+            return
+        if self._prefix:
+            path = scope["path"] if scope["path"].startswith(self._prefix + "/") else self._prefix + scope["path"]
+            scope = {**scope, "root_path": self._prefix, "path": path}
+        if scope["type"] == "http" and scope["path"].removeprefix(self._prefix) == "/healthz":
+            await _answer(send, 200, b'{"status":"ok"}', b"application/json")
+            return
+        assert self._ready is not None  # the lifespan has begun before any request
+        try:
+            app = await asyncio.shield(self._ready)
+        except DarkroomError as error:
+            await _answer(send, 503, str(error).encode(), b"text/plain; charset=utf-8")
+            return
+        await app(scope, receive, send)
+
+    async def _lifespan(self, receive: "Receive", send: "Send") -> None:
+        self._ready = asyncio.get_running_loop().create_future()
+        self._stopping = asyncio.Event()
+        await receive()
+        self._task = asyncio.create_task(self._live())
+        await send({"type": "lifespan.startup.complete"})
+        await receive()
+        self._stopping.set()
+        await self._task
+        await send({"type": "lifespan.shutdown.complete"})
+
+    async def _live(self) -> None:
+        assert self._ready is not None and self._stopping is not None
+        try:
+            async with built(self._settings) as app:
+                self._ready.set_result(app)
+                await self._stopping.wait()
+        except Exception as error:
+            log.exception("the server could not be built")
+            if not self._ready.done():
+                self._ready.set_exception(ServerNotStarted(f"Darkroom could not start: {error}"))
+                self._ready.exception()  # seen: nobody may be waiting
+
+
+@contextlib.asynccontextmanager
+async def built(settings: ServerSettings) -> AsyncIterator["ASGIApp"]:
+    """The whole application, alive between entry and exit."""
+    server, app = await asyncio.to_thread(_build, settings)
+    try:
+        async with app.router.lifespan_context(app):
+            await asyncio.to_thread(server.start)
+            yield app
+    finally:
+        await asyncio.to_thread(server.close)
+
+
+def _build(settings: ServerSettings) -> tuple[Server, "FastAPI"]:
+    server = Server(settings)
+    return server, server.app()
+
+
+async def _answer(send: "Send", status: int, body: bytes, content_type: bytes) -> None:
+    headers = [(b"content-type", content_type), (b"content-length", str(len(body)).encode())]
+    await send({"type": "http.response.start", "status": status, "headers": headers})
+    await send({"type": "http.response.body", "body": body})
+
+
+def listening_socket(settings: ServerSettings) -> socket.socket:
+    """Bound and ready; ServerNotStarted with one sentence when the port is taken or the address is not ours."""
+    family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
+    bound = socket.socket(family, socket.SOCK_STREAM)
+    if sys.platform != "win32":
+        bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        bound.bind((settings.host, settings.port))
+    except OSError as error:
+        bound.close()
+        raise ServerNotStarted(
+            f"Port {settings.port} on {settings.host} cannot be used ({error.strerror}): another program has it, perhaps another "
+            f"Darkroom. Choose another with --port."
+        ) from error
+    return bound
+
+
+def with_credentials(settings: ServerSettings) -> ServerSettings:
+    """On a public address nobody is let in without a password: one is made and printed where none was given."""
+    if not settings.public or settings.gradio_auth:
+        return settings
+    password = secrets.token_urlsafe(12)
+    print(f"No --gradio-auth given for a public address: user darkroom, password {password}", flush=True)
+    return settings.model_copy(update={"gradio_auth": f"darkroom:{password}"})
+
+
+def serve(settings: ServerSettings) -> int:
+    """Serves until Ctrl+C; the exit status of the program."""
+    import uvicorn
+
+    bound = listening_socket(settings)
+    settings = with_credentials(settings)
+    shown = "127.0.0.1" if settings.host in ("0.0.0.0", "::") else settings.host
+    url = f"http://{shown}:{bound.getsockname()[1]}/{settings.subpath.strip('/')}"
+    print(f"Darkroom {__version__}: {url}  (Ctrl+C stops it)", flush=True)
+    if settings.autolaunch:
+        threading.Timer(1.0, webbrowser.open, (url,)).start()
+    config = uvicorn.Config(
+        Front(settings), log_level="warning", access_log=False, lifespan="on", timeout_graceful_shutdown=3, proxy_headers=False
+    )
+    uvicorn.Server(config).run(sockets=[bound])
+    return 0

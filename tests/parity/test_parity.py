@@ -1,0 +1,52 @@
+"""Requests that AUTOMATIC1111 1.10.1 was sent, and what it answered: pictures within 1 of 255, infotexts field by field."""
+
+import json
+import random
+from typing import Any
+
+import pytest
+from fastapi.testclient import TestClient
+
+from tests.parity.compare import PARITY, differences, with_files
+
+PICTURES = ("core", "pocket")
+DEFAULTS: dict[str, Any] = json.loads((PARITY / "defaults.json").read_text(encoding="utf-8"))
+
+
+def cases(*groups: str) -> list[dict[str, Any]]:
+    """All cases of the groups, in an order of their own: none may depend on what ran before it."""
+    found = []
+    for group in groups:
+        read = json.loads((PARITY / "cases" / f"{group}.json").read_text(encoding="utf-8"))
+        found += read["cases"] if isinstance(read, dict) else read
+    random.Random(8).shuffle(found)
+    return found
+
+
+def name(case: dict[str, Any]) -> str:
+    return f"{case['group']}-{case['id']}"
+
+
+def with_options(client: TestClient, case: dict[str, Any]) -> None:
+    answer = client.post("/sdapi/v1/options", json={**DEFAULTS, **case["options"]})
+    assert answer.status_code == 200, answer.text
+
+
+@pytest.mark.parametrize("case", cases(*PICTURES), ids=name)
+def test_picture(client: TestClient, case: dict[str, Any]) -> None:
+    with_options(client, case)
+    response = client.post(case["endpoint"], json=with_files(case["request"]))
+    assert response.status_code == 200, response.text
+    answer = response.json()
+    info = json.loads(answer["info"])
+    assert list(differences(case, answer, info)) == []
+    for key in ("all_seeds", "all_prompts", "all_negative_prompts", "width", "height", "steps", "sampler_name", "cfg_scale"):
+        if key in case.get("info", {}):
+            assert info[key] == case["info"][key], key
+
+
+@pytest.mark.parametrize("case", cases("apierrors"), ids=name)
+def test_error(client: TestClient, case: dict[str, Any]) -> None:
+    response = client.post(case["endpoint"], json=with_files(case["request"]))
+    assert response.status_code == case["status"], response.text
+    assert response.json() == case["answer"]

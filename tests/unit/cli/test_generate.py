@@ -1,0 +1,74 @@
+"""`webui.py txt2img` and `img2img`: the CompVis scripts' flags, on a real engine."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from app.cli import main
+from app.metadata import params_from_infotext, read_picture
+
+
+def run(capsys: pytest.CaptureFixture[str], *arguments: str) -> tuple[int, list[Path], str]:
+    status = main(list(arguments))
+    said = capsys.readouterr()
+    return status, [Path(line) for line in said.out.splitlines()], said.err
+
+
+def test_pictures_are_made_with_their_settings(tiny_models: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    flags = ["--prompt", "a (red:1.2) house", "--negative-prompt", "fog", "--H", "72", "--W", "64", "--n_iter", "2", "--ddim_steps", "3"]
+    flags += ["--seed", "41", "--scale", "5.5", "--sampler", "Euler a", "--ckpt", "tiny-b", "--clip-skip", "2", "--outdir", str(tmp_path)]
+    status, paths, error = run(capsys, "txt2img", *flags, "--data-dir", str(tiny_models), "--device", "cpu")
+    assert status == 0, error
+    assert [path.name for path in paths] == ["00000-41.png", "00001-42.png"]
+    record = read_picture(paths[1])
+    assert (record.width, record.height) == (64, 72)
+    restored = params_from_infotext(record.text)
+    assert dict(restored.values) | {"scheduler": None} == {
+        "prompt": "a (red:1.2) house",
+        "negative_prompt": "fog",
+        "steps": 3,
+        "sampler": "Euler a",
+        "scheduler": None,
+        "cfg_scale": 5.5,
+        "seed": 42,
+        "width": 64,
+        "height": 72,
+        "clip_skip": 2,
+    }
+    assert restored.model_name == "tiny-b"
+
+
+def test_from_a_picture_and_into_the_outputs_folder(tiny_data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    common = ["--data-dir", str(tiny_data), "--device", "cpu", "--steps", "2", "--W", "64", "--H", "64", "--ckpt", "tiny-a", "--seed", "1"]
+    _, first, _ = run(capsys, "txt2img", "--prompt", "a", *common)
+    status, second, error = run(capsys, "img2img", "--init-img", str(first[0]), "--strength", "0.8", "--prompt", "a", *common)
+    assert status == 0, error
+    assert first[0].parent.parent == tiny_data / "outputs" / "txt2img-images"
+    assert second[0].parent.parent == tiny_data / "outputs" / "img2img-images"
+    assert "Denoising strength: 0.8" in read_picture(second[0]).text
+
+
+@pytest.mark.parametrize(
+    ("flags", "sentence"),
+    [
+        (["--steps", "0"], "steps"),
+        (["--W", "7"], "width"),
+        (["--sampler", "Oiler"], "Euler"),
+        (["--ckpt", "no-such"], "no-such"),
+        (["--prompt", "x" * 1_000_000], "prompt"),
+    ],
+)
+def test_wrong_settings_get_a_sentence(
+    tiny_models: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], flags: list[str], sentence: str
+) -> None:
+    status, paths, error = run(capsys, "txt2img", "--outdir", str(tmp_path / "new"), "--data-dir", str(tiny_models), *flags)
+    assert (status, paths) == (1, [])
+    assert sentence in error and "Traceback" not in error
+    assert not (tmp_path / "new").exists()
+
+
+def test_a_picture_to_start_from_that_is_none(tiny_models: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "text.png").write_text(json.dumps({"no": "picture"}))
+    status, _, error = run(capsys, "img2img", "--init-img", str(tmp_path / "text.png"), "--data-dir", str(tiny_models))
+    assert status == 1 and "picture" in error
