@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import logging
+import os
 import secrets
 import socket
 import sys
@@ -109,22 +110,22 @@ class Server:
     def app(self) -> "FastAPI":
         """The web application: API, static files, page."""
         from fastapi import FastAPI
-        from starlette.staticfiles import StaticFiles
 
         from app.api import install_api
 
         app = FastAPI(title="Darkroom", version=__version__)
-        app.mount("/static-darkroom", StaticFiles(directory=STATIC))
         install_api(app, self.services)
         if not self.settings.nowebui:
             self._add_page(app)
         return app
 
     def _add_page(self, app: "FastAPI") -> None:
+        # Gradio reads it when it takes a file in: what people drop on the page stays in the data folder.
+        os.environ.setdefault("GRADIO_TEMP_DIR", str(self.settings.data_dir / "cache" / "gradio"))
         import gradio as gr
 
         from app.api import client_of
-        from app.ui import PageParts, build_page, page_options
+        from app.ui import STATIC_PATH, PageFiles, PageParts, build_page, page_options
 
         parts = PageParts(
             settings=self.settings,
@@ -135,6 +136,7 @@ class Server:
             client_of=client_of,
             version=__version__,
         )
+        app.mount(f"/{STATIC_PATH}", PageFiles(directory=STATIC))
         gr.mount_gradio_app(app, build_page(parts), path="/", **page_options(parts))
 
     def start(self) -> None:

@@ -5,7 +5,7 @@ from pydantic import BaseModel
 
 from app.api.checkpoints import chosen_checkpoint
 from app.api.services import Services
-from app.models import ModelFile
+from app.models import EMBEDDED, ModelFile
 
 
 class Checkpoint(BaseModel):
@@ -72,13 +72,12 @@ def model_routes(services: Services) -> APIRouter:
         chosen, state = chosen_checkpoint(services), services.catalog.hashing
         files = services.catalog.checkpoints()
         hashing = Hashing(done_bytes=state.done_bytes, total_bytes=state.total_bytes, files_left=state.files_left, current=state.current)
-        folder = services.settings.embedded_dir
         return Models(
             checkpoints=[
                 Checkpoint.of(
                     file,
                     chosen=chosen is not None and file.path == chosen.path,
-                    embedded=folder is not None and file.path.is_relative_to(folder.absolute()),
+                    embedded=file.name == EMBEDDED,
                 )
                 for file in files
             ],

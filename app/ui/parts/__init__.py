@@ -1,0 +1,1 @@
+"""What the tabs are made of: controls from the schema, the shared generation part, events, theme."""

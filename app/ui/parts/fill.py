@@ -1,0 +1,63 @@
+"""From an infotext to the page's fields: every setting that a picture tells, and a sentence for each that could not be kept."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from app.metadata import Restored, params_from_infotext
+from app.models.catalog import Catalog
+from app.models.facts import ModelFile
+from app.schema.errors import UnknownName
+
+
+@dataclass(frozen=True)
+class Filling:
+    """Values for fields by their schema name; fields that are not named keep what they hold."""
+
+    values: Mapping[str, object]
+    is_whole: bool
+    """Whether the text told settings, not a prompt alone."""
+    checkpoint: ModelFile | None
+    """The checkpoint that made the picture, if it is here."""
+    warnings: tuple[str, ...]
+    notes: tuple[str, ...]
+
+
+def fill_from_infotext(text: str, catalog: Catalog) -> Filling:
+    """Reads an infotext (or a bare prompt) for a generation tab."""
+    restored = params_from_infotext(text)
+    values = {name: value for name, value in restored.values.items() if name not in ("checkpoint", "mode", "init_images")}
+    is_whole = "steps" in values
+    if is_whole:
+        values["exact"] = True  # to be made again, byte for byte, whoever else is using the engine
+    checkpoint, warning = find_checkpoint(restored, catalog)
+    warnings = (*restored.warnings, *((warning,) if warning else ()))
+    return Filling(values, is_whole, checkpoint, warnings, _unused(restored))
+
+
+def find_checkpoint(restored: Restored, catalog: Catalog) -> tuple[ModelFile | None, str | None]:
+    """The checkpoint by its hash, else by its name; and a sentence if it is not here, or only one of that name is."""
+    wanted = " ".join(part for part in (restored.model_name, f"[{restored.model_hash}]" if restored.model_hash else "") if part)
+    if not wanted:
+        return None, None
+    if restored.model_hash and (found := catalog.by_hash(restored.model_hash)) is not None:
+        return found, None
+    named = None
+    if restored.model_name:
+        try:
+            named = catalog.find(restored.model_name)
+        except UnknownName:
+            named = None
+    if named is None:
+        return None, f"The picture was made with the checkpoint {wanted}, which is not here. The chosen one stays."
+    if restored.model_hash and named.sha256 and not named.sha256.startswith(restored.model_hash):
+        other = f"the checkpoint of that name here is another file ({named.short_hash})"
+        return named, f"The picture was made with {wanted}; {other}, so the picture may differ."
+    return named, None
+
+
+def _unused(restored: Restored) -> tuple[str, ...]:
+    """One sentence that names the settings nothing here takes."""
+    if not restored.extras:
+        return ()
+    shown = ", ".join(list(restored.extras)[:8])
+    return (f"Not used here: {shown}{' …' if len(restored.extras) > 8 else ''}.",)

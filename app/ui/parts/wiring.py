@@ -1,0 +1,264 @@
+"""The page's few events: Generate, fill from an infotext, choose a checkpoint, apply settings, load. None waits for a picture."""
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import gradio as gr
+from gradio.components import Component
+
+from app.models import ModelFile, chosen_checkpoint
+from app.schema.errors import DarkroomError, UnknownName
+from app.schema.params import Mode
+from app.ui.parts.draft import Draft, read_draft
+from app.ui.parts.events import QUIET, RAW, script
+from app.ui.parts.fields import control_update, named
+from app.ui.parts.fill import fill_from_infotext
+from app.ui.parts.generation import GenerationTab
+from app.ui.parts.overrides import overrides_for, overrides_update
+from app.ui.parts.picture_info import picture_info
+from app.ui.parts.services import PageParts
+from app.ui.parts.start import StartValues, start_values
+from app.ui.parts.submit import Answer, Asked, submit
+from app.ui.parts.top import CHECKPOINT_OPTION, CLIP_SKIP_OPTION, Top, checkpoint_choices, shows_clip_skip
+from app.ui.tabs.settings import SettingsTab, setting_update
+
+SHARED = ("checkpoint", "clip_skip")
+SIZES = ("width", "height")
+
+
+@dataclass(frozen=True)
+class Post:
+    """How our scripts and the handlers talk: letters come in with a press of a hidden button, answers go back."""
+
+    letter: gr.Textbox
+    answer: gr.JSON
+
+
+@dataclass(frozen=True)
+class Page:
+    """The page's built parts, and the handlers of their events."""
+
+    parts: PageParts
+    top: Top
+    tabs: Mapping[Mode, GenerationTab]
+    settings: SettingsTab
+    post: Post
+
+    def wire(self, blocks: gr.Blocks, strip: gr.Tabs) -> None:
+        """Connects everything; `strip` holds the tabs."""
+        for mode, tab in self.tabs.items():
+            self._wire_generate(mode, tab)
+            self._wire_fill(mode, tab)
+            self._wire_styles(tab)
+            self._wire_draft(tab)
+        self._wire_checkpoint()
+        self._wire_png_info()
+        self._wire_settings()
+        self._wire_load(blocks)
+        # A narrow window hides tabs in a menu, where no script can press them.
+        js = script("({ __type__: 'update', selected: darkroom.takeLetter('show_tab') })")
+        hidden_button("show_tab").click(None, None, strip, js=js, **QUIET)
+
+    def _shared(self) -> list[Component]:
+        return [self.top.checkpoint, self.top.clip_skip]
+
+    def _tell(self, event: Any) -> None:
+        event.then(None, self.post.answer, None, js=script("darkroom.readAnswer(values[0])"), **QUIET)
+
+    def _wire_generate(self, mode: Mode, tab: GenerationTab) -> None:
+        names = (*tab.controls, *SHARED)
+
+        def generate(request: gr.Request, *values: Any) -> dict[str, Any]:
+            *fields, overrides, styles, letter = values
+            images = tuple(str(image) for image in _read_letter(letter).get("images", ()))
+            asked = Asked(mode=mode, values=named(names, fields), overrides=overrides, styles=styles or [], images=images)
+            return submit(self.parts, asked, client=self.parts.client_of(request.request)).as_json()
+
+        event = tab.generate.click(
+            generate,
+            [*tab.controls.values(), *self._shared(), tab.overrides, tab.styles, self.post.letter],
+            self.post.answer,
+            js=script(f"darkroom.collect('{mode}', values)"),
+            trigger_mode="multiple",
+            **RAW,
+        )
+        self._tell(event)
+
+    def _wire_fill(self, mode: Mode, tab: GenerationTab) -> None:
+        def fill(text: str) -> list[Any]:
+            options = self.parts.options.view()
+            filling = fill_from_infotext(text, self.parts.catalog)
+            updates: list[Any] = [control_update(name, filling.values.get(name)) for name in tab.controls]
+            checkpoint = gr.update(value=filling.checkpoint.filename) if filling.checkpoint else gr.skip()
+            clip_skip = filling.values.get("clip_skip")
+            shown = shows_clip_skip(options, clip_skip)
+            overrides = overrides_update(overrides_for(filling.values, options) if filling.is_whole else ())
+            answer = Answer(warnings=filling.warnings, notes=filling.notes)
+            return [*updates, checkpoint, control_update("clip_skip", clip_skip, visible=shown), overrides, answer.as_json()]
+
+        pressed = hidden_button(f"fill_{mode}")
+        outputs = [*tab.controls.values(), *self._shared(), tab.overrides, self.post.answer]
+        js = script(f"darkroom.takeLetter('fill_{mode}')")
+        self._tell(pressed.click(fill, self.post.letter, outputs, js=js, trigger_mode="multiple", **RAW))
+        # A1111's arrow: what stands in the prompt box may be a whole infotext.
+        self._tell(tab.paste.click(fill, tab.controls["prompt"], outputs, js="(text) => text", trigger_mode="multiple", **RAW))
+
+    def _wire_styles(self, tab: GenerationTab) -> None:
+        def apply(prompt: str, negative: str, styles: list[str]) -> list[Any]:
+            try:
+                return [*self.parts.styles.apply(prompt or "", negative or "", styles or []), [], Answer().as_json()]
+            except DarkroomError as error:
+                return [gr.skip(), gr.skip(), gr.skip(), Answer(error=str(error)).as_json()]
+
+        prompts: list[Component] = [tab.controls["prompt"], tab.controls["negative_prompt"], tab.styles]
+        self._tell(tab.apply_styles.click(apply, prompts, [*prompts, self.post.answer], **RAW))
+
+    def _wire_draft(self, tab: GenerationTab) -> None:
+        names = (*tab.controls, *SHARED, "overrides")
+        kept: list[Any] = [*tab.controls.values(), *self._shared(), tab.overrides]
+        gr.on(
+            [control.change for control in kept],
+            None,
+            kept,
+            None,
+            js=f"(...values) => window.darkroom?.changed('{tab.name}', {json.dumps(names)}, values)",
+            trigger_mode="always_last",
+            **QUIET,
+        )
+
+    def _wire_checkpoint(self) -> None:
+        sizes = [tab.controls[name] for tab in self.tabs.values() for name in SIZES]
+
+        def choose(wanted: str, *sides: Any) -> list[Any]:
+            try:
+                model = self.parts.catalog.find(wanted)
+                self.parts.options.set_many({CHECKPOINT_OPTION: model.title})
+            except DarkroomError as error:
+                return [gr.skip(), *[gr.skip()] * len(sides), Answer(error=str(error)).as_json()]
+            return [gr.update(value=model.filename), *self._native_sizes(model, sides), Answer().as_json()]
+
+        outputs = [self.top.checkpoint, *sizes, self.post.answer]
+        js = script("[darkroom.takeLetter('choose_model'), ...values.slice(1)]")
+        pressed = hidden_button("choose_model")
+        events = (
+            self.top.checkpoint.input(choose, [self.top.checkpoint, *sizes], outputs, **RAW),
+            pressed.click(choose, [self.post.letter, *sizes], outputs, js=js, **RAW),
+        )
+        for event in events:
+            self._tell(event)
+
+        def refresh() -> list[Any]:
+            self.parts.catalog.refresh()
+            return [gr.update(choices=checkpoint_choices(self.parts.catalog.checkpoints())), *self._style_updates()]
+
+        outputs = [self.top.checkpoint, *(tab.styles for tab in self.tabs.values())]
+        event = self.top.refresh.click(refresh, None, outputs, **QUIET)
+        event.then(None, None, None, js=script("darkroom.modelsChanged()"), **QUIET)
+
+    def _native_sizes(self, model: ModelFile, sides: Sequence[Any]) -> list[Any]:
+        """Another checkpoint's native size becomes this one's; a size that somebody chose stays."""
+        natives = {other.facts.native_size_px for other in self.parts.catalog.checkpoints() if other.facts}
+        if model.facts is None:
+            return [gr.skip()] * len(sides)
+        own = model.facts.native_size_px
+        pairs = zip(sides[::2], sides[1::2], strict=True)
+        follows = [width == height and width in natives and width != own for width, height in pairs]
+        return [control_update(name, own if follow else None) for follow in follows for name in SIZES]
+
+    def _wire_png_info(self) -> None:
+        def read(letter: str) -> dict[str, Any]:
+            asked = _read_letter(letter)
+            return {"id": asked.get("id"), **picture_info(str(asked.get("data", "")), self.parts.catalog)}
+
+        js = script("darkroom.takeLetter('read_picture')")
+        event = hidden_button("read_picture").click(read, self.post.letter, self.post.answer, js=js, trigger_mode="multiple", **RAW)
+        event.then(None, self.post.answer, None, js=script("darkroom.pictureRead(values[0])"), **QUIET)
+
+    def _wire_settings(self) -> None:
+        names = tuple(self.settings.controls)
+
+        def apply(*values: Any) -> list[Any]:
+            try:
+                changed = self.parts.options.set_many(named(names, values))
+            except DarkroomError as error:
+                return [gr.skip(), Answer(error=str(error)).as_json()]
+            said = f"Settings applied; {len(changed)} changed." if changed else "Nothing was changed."
+            options = self.parts.options.get_all()
+            return [
+                control_update("clip_skip", options[CLIP_SKIP_OPTION], visible=shows_clip_skip(options)),
+                Answer(notes=(said,)).as_json(),
+            ]
+
+        outputs = [self.top.clip_skip, self.post.answer]
+        self._tell(self.settings.apply.click(apply, list(self.settings.controls.values()), outputs, **RAW))
+
+    def _wire_load(self, blocks: gr.Blocks) -> None:
+        def load(letter: str) -> list[Any]:
+            draft = read_draft(letter)
+            options = self.parts.options.get_all()
+            chosen = opening_checkpoint(self.parts, draft)
+            start = start_values(chosen.facts if chosen else None)
+            clip_skip = draft.clip_skip if shows_clip_skip(options) and draft.clip_skip else options[CLIP_SKIP_OPTION]
+            updates: list[Any] = [
+                gr.update(choices=checkpoint_choices(self.parts.catalog.checkpoints()), value=chosen.filename if chosen else None),
+                control_update("clip_skip", clip_skip, visible=shows_clip_skip(options)),
+                *self._style_updates(),
+            ]
+            for mode, tab in self.tabs.items():
+                updates += [control_update(name, _first_value(name, draft, mode, start)) for name in tab.controls]
+                updates.append(overrides_update(draft.overrides[mode]))
+            return updates + [setting_update(control, options[name]) for name, control in self.settings.controls.items()]
+
+        controls = [control for tab in self.tabs.values() for control in (*tab.controls.values(), tab.overrides)]
+        outputs = [*self._shared(), *(tab.styles for tab in self.tabs.values()), *controls, *self.settings.controls.values()]
+        event = blocks.load(load, self.post.letter, outputs, js="() => localStorage.getItem('darkroom.draft') ?? ''", **RAW)
+        event.then(None, None, None, js=script("darkroom.loaded()"), **QUIET)
+
+    def _style_updates(self) -> list[Any]:
+        try:
+            names = [style.name for style in self.parts.styles.list()]
+        except DarkroomError:
+            names = []
+        return [gr.update(choices=names)] * len(self.tabs)
+
+
+def opening_checkpoint(parts: PageParts, draft: Draft) -> ModelFile | None:
+    """The browser's own last checkpoint if it is still here and sound, else what a job without a wish gets."""
+    if draft.checkpoint:
+        try:
+            found = parts.catalog.find(draft.checkpoint)
+        except UnknownName:
+            found = None
+        if found is not None and found.problem is None:
+            return found
+    return chosen_checkpoint(parts.catalog, str(parts.options.get(CHECKPOINT_OPTION) or ""))
+
+
+def build_post() -> Post:
+    """Two components that are never shown."""
+    return Post(gr.Textbox(visible=False), gr.JSON(visible=False))
+
+
+def hidden_button(name: str) -> gr.Button:
+    """A button that only our scripts press (static/js/letters.js)."""
+    return gr.Button(name, elem_id=f"dk_{name}", visible="hidden")
+
+
+def _first_value(name: str, draft: Draft, mode: Mode, start: StartValues) -> object:
+    """What a field holds when the page opens: what it held when it was left, else what suits the checkpoint."""
+    kept = draft.fields[mode].get(name)
+    if kept is not None:
+        return kept
+    suits = {"prompt": start.prompt, "steps": start.steps, "cfg_scale": start.cfg_scale, "width": start.size_px, "height": start.size_px}
+    return suits.get(name)
+
+
+def _read_letter(letter: object) -> dict[str, Any]:
+    """The JSON object in a letter; empty for anything else, because letters come from a browser."""
+    try:
+        found = json.loads(str(letter or "{}"))
+    except (ValueError, RecursionError):
+        return {}
+    return found if isinstance(found, dict) else {}

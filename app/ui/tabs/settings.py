@@ -1,0 +1,169 @@
+"""The Settings tab: the options that do something here, with A1111's names behind plain labels."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import gradio as gr
+from gradio.components import Component
+
+from app.schema.options import Option, OptionValue, find_option
+from app.ui.parts.fields import limits_of
+from app.ui.parts.html import static_html
+
+
+@dataclass(frozen=True)
+class Setting:
+    """One option as the page shows it."""
+
+    option: str
+    label: str
+    info: str = ""
+    choices: tuple[tuple[str, str], ...] = ()
+    """(label, value) of a list of which several may be chosen."""
+
+
+EXACT_INTEGER = 2**53
+"""Above this a browser's numbers are not exact, and such a field is a text."""
+
+SECTIONS: tuple[tuple[str, tuple[Setting, ...]], ...] = (
+    (
+        "Saving pictures",
+        (
+            Setting("samples_save", "Save every finished picture", "Otherwise pictures are kept in memory for a while only."),
+            Setting("save_incomplete_images", "Save pictures that were interrupted"),
+            Setting("samples_format", "File format"),
+            Setting("jpeg_quality", "Quality of JPEG, WebP and AVIF", "1 to 100."),
+            Setting("webp_lossless", "WebP without loss"),
+        ),
+    ),
+    (
+        "Settings in pictures",
+        (
+            Setting("enable_pnginfo", "Write the settings into the picture", "PNG Info reads them back."),
+            Setting("add_model_name_to_info", "Write the checkpoint's name"),
+            Setting("add_model_hash_to_info", "Write the checkpoint's hash", "With it the checkpoint is found again under any name."),
+            Setting("add_version_to_infotext", "Write the program's version"),
+        ),
+    ),
+    (
+        "Live preview",
+        (
+            Setting("live_previews_enable", "Show a preview while a picture is being made"),
+            Setting("show_progress_every_n_steps", "Steps between two previews", "-1: only when a batch is done."),
+            Setting("live_previews_image_format", "Format of previews"),
+        ),
+    ),
+    (
+        "Prompts",
+        (
+            Setting("CLIP_stop_at_last_layers", "Clip skip", "Used where neither the page nor a request names one."),
+            Setting("emphasis", "How weights such as (word:1.2) act"),
+            Setting("comma_padding_backtrack", "Tokens after a comma that move to the next chunk together"),
+            Setting("enable_prompt_comments", "Leave out what stands behind # in a prompt"),
+            Setting("use_old_scheduling", "Old timelines of [from:to:when]", "As before version 1.6."),
+            Setting("use_old_emphasis_implementation", "Old reading of weights"),
+        ),
+    ),
+    (
+        "Noise and guidance",
+        (
+            Setting("randn_source", "Random number source", "NV: the numbers of a CUDA card."),
+            Setting("eta_noise_seed_delta", "Eta noise seed delta (ENSD)"),
+            Setting("skip_early_cond", "Skip Early CFG", "Share of the first steps without negative prompt."),
+            Setting("s_min_uncond", "NGMS", "Below this sigma every second step is without negative prompt."),
+            Setting("s_min_uncond_all", "NGMS in every step"),
+            Setting("pad_cond_uncond", "Pad prompts of different lengths"),
+            Setting("pad_cond_uncond_v0", "Pad prompts the old way"),
+        ),
+    ),
+    (
+        "img2img",
+        (Setting("img2img_background_color", "Colour behind transparent input pictures", "As #rrggbb."),),
+    ),
+    (
+        "Page",
+        (
+            Setting(
+                "quicksettings_list",
+                "Quick settings at the top of the page",
+                choices=(("Checkpoint", "sd_model_checkpoint"), ("Clip skip", "CLIP_stop_at_last_layers")),
+            ),
+        ),
+    ),
+    (
+        "Sampling",
+        (
+            Setting("eta_ancestral", "Eta of ancestral samplers", "Share of fresh noise in a step."),
+            Setting("eta_ddim", "Eta of DDIM"),
+            Setting("s_churn", "Sigma churn"),
+            Setting("s_tmin", "Sigma tmin"),
+            Setting("s_tmax", "Sigma tmax", "0: no upper end."),
+            Setting("s_noise", "Sigma noise"),
+            Setting("sigma_min", "Schedule min sigma", "0: the model's own."),
+            Setting("sigma_max", "Schedule max sigma", "0: the model's own."),
+            Setting("rho", "Schedule rho", "0: the schedule's own."),
+            Setting("always_discard_next_to_last_sigma", "Always discard the next-to-last sigma"),
+            Setting("sgm_noise_multiplier", "SGM noise multiplier"),
+            Setting("beta_dist_alpha", "Beta schedule alpha"),
+            Setting("beta_dist_beta", "Beta schedule beta"),
+            Setting("uni_pc_variant", "UniPC variant"),
+            Setting("uni_pc_skip_type", "UniPC skip type"),
+            Setting("uni_pc_order", "UniPC order"),
+            Setting("uni_pc_lower_order_final", "UniPC: lower order at the end"),
+            Setting("use_old_karras_scheduler_sigmas", "Old Karras sigmas (0.1 to 10)"),
+            Setting("no_dpmpp_sde_batch_determinism", "DPM++ SDE: pictures depend on the batch size"),
+        ),
+    ),
+)
+
+
+@dataclass(frozen=True)
+class SettingsTab:
+    """The controls by option name, and the button that applies them."""
+
+    controls: dict[str, Component]
+    apply: gr.Button
+
+
+def build_settings(values: Mapping[str, OptionValue]) -> SettingsTab:
+    """Lays out the settings with what they are now."""
+    controls: dict[str, Component] = {}
+    with gr.Row(elem_classes=["dk-settings-head"]):
+        apply = gr.Button("Apply settings", variant="primary", elem_id="settings_submit", scale=0, min_width=200)
+    with gr.Column(elem_classes=["dk-cards"]):
+        for title, settings in SECTIONS:
+            with gr.Column(elem_classes=["dk-card"]):
+                static_html(f"<h3>{title}</h3>")
+                for setting in settings:
+                    controls[setting.option] = _control(setting, find_option(setting.option), values[setting.option])
+    return SettingsTab(controls, apply)
+
+
+def setting_update(control: Component, value: OptionValue) -> Any:
+    """Puts an option's value into its control."""
+    return gr.update(value=str(value) if isinstance(control, gr.Textbox) else value)
+
+
+def _control(setting: Setting, option: Option, value: OptionValue) -> Component:
+    common: dict[str, Any] = {
+        "value": value,
+        "label": setting.label,
+        "info": setting.info or None,
+        "elem_id": f"option_{option.name}",
+        "interactive": True,
+    }
+    match option.default:
+        case bool():
+            return gr.Checkbox(**common)
+        case list():
+            return gr.CheckboxGroup(list(setting.choices), **common)
+        case int() | float():
+            low, high = limits_of(option.field) if option.field else (option.minimum, None)
+            if high is not None and high > EXACT_INTEGER:
+                return gr.Textbox(max_lines=1, **{**common, "value": str(value)})
+            return gr.Number(precision=0 if isinstance(option.default, int) else None, minimum=low, maximum=high, **common)
+        case _ if option.choices:
+            return gr.Dropdown(list(option.choices), **common)
+        case _:
+            return gr.Textbox(max_lines=1, **common)

@@ -1,0 +1,67 @@
+// The page's own scripts: Gradio's events reach them as window.darkroom, everything else by the elements they fill.
+
+import "./controls.js";
+import "./results.js";
+import "./tokens.js";
+import "./png_info.js";
+import "./models.js";
+import "./top_end.js";
+import * as draft from "./draft.js";
+import * as feed from "./feed.js";
+import { inputImages, inputSize } from "./input_picture.js";
+import { follow } from "./jobs.js";
+import * as keys from "./keys.js";
+import * as letters from "./letters.js";
+import { refreshModels } from "./models.js";
+import { shownSeed } from "./results.js";
+import * as title from "./title.js";
+import * as theme from "./theme.js";
+
+function fieldsChanged() {
+  document.dispatchEvent(new CustomEvent("dk-fields"));
+}
+
+window.darkroom = {
+  /** Values of a Generate press; the last one is the letter, which carries what Gradio does not hold. */
+  collect(tab, values) {
+    const images = tab === "img2img" ? inputImages() : [];
+    return [...values.slice(0, -1), JSON.stringify({ images })];
+  },
+  readAnswer(answer) {
+    letters.readAnswer(answer);
+    if (answer?.job) follow(answer.job).catch(() => {});
+    return [];
+  },
+  showTab: letters.showTab,
+  takeLetter: letters.takeLetter,
+  pictureRead(answer) {
+    letters.pictureRead(answer);
+    return [];
+  },
+  changed(tab, names, values) {
+    draft.keep(tab, names, values);
+    // The boxes hold the new values only after Gradio has drawn them.
+    requestAnimationFrame(fieldsChanged);
+    return [];
+  },
+  loaded() {
+    draft.setLoaded();
+    requestAnimationFrame(fieldsChanged);
+    return [];
+  },
+  /** Whether the fields hold what they start with; tests wait for it. */
+  isLoaded: draft.isLoaded,
+  modelsChanged() {
+    refreshModels().catch(() => {});
+    return [];
+  },
+  shownSeed,
+  inputSize,
+};
+
+theme.start();
+draft.start();
+keys.listen();
+title.start();
+feed.start();
+refreshModels().catch(() => {});

@@ -1,0 +1,200 @@
+// <dk-results tab="txt2img">: progress, live preview, the gallery, and what can be done with the chosen picture.
+
+import { copyText, define, h, iconButton, isVisible, setText } from "./dom.js";
+import { isActive, jobsOf, onJobs, pictureAddress } from "./jobs.js";
+import { sendPicture } from "./letters.js";
+import { openLightbox } from "./lightbox.js";
+import { attempt, note } from "./notes.js";
+import { ProgressBar } from "./progress.js";
+
+const STRIP_LENGTH = 36;
+const LIVE = "live:";
+const ENLARGED = 3;
+
+class Results extends HTMLElement {
+  connectedCallback() {
+    this.stopListening?.();
+    this.tab = this.getAttribute("tab");
+    if (!this.firstChild) this.build();
+    this.stopListening = onJobs(() => this.update());
+    this.onKey = (event) => this.arrows(event);
+    document.addEventListener("keydown", this.onKey);
+  }
+
+  disconnectedCallback() {
+    this.stopListening?.();
+    document.removeEventListener("keydown", this.onKey);
+  }
+
+  build() {
+    this.progress = new ProgressBar(this.tab);
+    this.image = h("img", { alt: "", hidden: true });
+    this.empty = h("p", { class: "dk-empty" }, "Pictures appear here.");
+    this.stage = h("button", { type: "button", class: "dk-stage", "aria-label": "Show the picture in full size", onclick: () => this.enlarge() },
+      this.image, this.empty);
+    this.strip = h("div", { class: "dk-strip", id: `${this.tab}_gallery`, role: "listbox", "aria-label": "Pictures", "aria-orientation": "horizontal" });
+    this.text = h("div", { class: "dk-infotext", id: `html_info_${this.tab}`, tabindex: "0", role: "region", "aria-label": "Settings of the picture" });
+    this.actions = this.buildActions();
+    this.spoken = h("div", { class: "dk-hidden", "aria-live": "polite" });
+    this.append(this.progress.node, this.stage, this.strip, this.actions, this.text, this.spoken);
+  }
+
+  buildActions() {
+    const send = (target, label, icon) =>
+      h("button", { type: "button", class: `dk-action dk-icon-${icon}`, id: `${this.tab}_send_to_${target}`,
+        onclick: () => attempt(() => sendPicture(target, this.chosen())) }, label);
+    this.download = h("a", { class: "dk-icon-button dk-icon-download", title: "Download", "aria-label": "Download the picture", download: "" });
+    this.open = h("a", { class: "dk-icon-button dk-icon-open", title: "Open in a new tab", "aria-label": "Open the picture in a new tab", target: "_blank" });
+    const copy = iconButton("copy", "Copy the settings as text", () => this.copy());
+    return h("div", { class: "dk-actions-row", hidden: true },
+      send("txt2img", "Send to txt2img", "text"), send("img2img", "Send to img2img", "image"), send("pnginfo", "Send to PNG Info", "info"),
+      h("span", { class: "dk-icons" }, copy, this.open, this.download));
+  }
+
+  /** Newest job first, a job's pictures in their order. */
+  pictures() {
+    const made = jobsOf(this.tab).reverse().flatMap((job) => job.pictures.map((picture) => ({ ...picture, job })));
+    return made.slice(0, STRIP_LENGTH);
+  }
+
+  /** Jobs that are being worked on, oldest first; several share the engine. */
+  running() {
+    return jobsOf(this.tab).filter((job) => job.state === "running");
+  }
+
+  /** The job that is watched; null while a finished picture is. */
+  watched() {
+    return this.running().find((job) => LIVE + job.id === this.shownId) ?? null;
+  }
+
+  /** The finished picture that is shown; null while a preview is. */
+  chosen() {
+    return this.picture ?? null;
+  }
+
+  update() {
+    const jobs = jobsOf(this.tab);
+    const newest = jobs.at(-1)?.id;
+    if (newest !== this.newest) {
+      this.newest = newest;
+      this.pinned = null; // a new job: look at what happens, whatever was chosen before
+    }
+    const pictures = this.pictures();
+    const running = this.running();
+    const there = [...running.map((job) => LIVE + job.id), ...pictures.map((picture) => picture.id)];
+    if (!there.includes(this.pinned)) this.pinned = null;
+    this.shownId = this.pinned ?? there[0] ?? null;
+    this.progress.show(jobs, this.watched());
+    this.showStrip(pictures, running);
+    this.showStage(pictures);
+    this.announce(jobs);
+  }
+
+  announce(jobs) {
+    const last = jobs.at(-1);
+    if (!last) return;
+    const state = `${last.id}:${last.state}`;
+    if (this.announced && this.announced !== state && !isActive(last)) {
+      setText(this.spoken, last.state === "done" ? `Finished: ${last.pictures.length} pictures` : `The job ${last.state}`);
+    }
+    this.announced = state;
+  }
+
+  showStrip(pictures, running) {
+    const key = [...running, ...pictures].map((entry) => entry.id).join();
+    if (key !== this.stripKey) {
+      this.stripKey = key;
+      const live = running.map((job) => this.tile(LIVE + job.id, `Being made: ${job.params.prompt.slice(0, 80)}`, h("span", { class: "dk-live" }, "live")));
+      const made = pictures.map((picture) => this.tile(picture.id, `Picture with seed ${picture.seed}`, h("img", {
+        src: pictureAddress(picture.id), alt: "", loading: "lazy", decoding: "async" })));
+      this.strip.replaceChildren(...live, ...made);
+      this.strip.hidden = this.strip.children.length === 0;
+    }
+    for (const tile of this.strip.children) {
+      const on = tile.dataset.id === this.shownId;
+      tile.setAttribute("aria-selected", String(on));
+      tile.tabIndex = on ? 0 : -1;
+    }
+  }
+
+  tile(id, label, inside) {
+    return h("button", { type: "button", class: "dk-tile", role: "option", "aria-label": label, "data-id": id,
+      onclick: () => this.choose(id) }, inside);
+  }
+
+  choose(id) {
+    this.pinned = id;
+    this.update();
+    const tile = [...this.strip.children].find((child) => child.dataset.id === id);
+    tile?.scrollIntoView({ block: "nearest", inline: "nearest" });
+  }
+
+  /** The neighbour of the chosen picture, which becomes the chosen one. */
+  move(step) {
+    const ids = [...this.strip.children].map((tile) => tile.dataset.id);
+    const at = ids.indexOf(this.shownId);
+    if (ids.length) this.choose(ids[(at + step + ids.length) % ids.length]);
+    return this.shown();
+  }
+
+  shown() {
+    return { src: this.image.src, alt: this.image.alt };
+  }
+
+  showStage(pictures) {
+    const live = this.watched();
+    // Until its first preview comes, a new job leaves the last picture where it is.
+    const picture = live ? (live.preview ? null : pictures[0]) : pictures.find((one) => one.id === this.shownId);
+    this.picture = live?.preview ? null : picture;
+    if (live?.preview) this.show(live.preview, "Preview of the picture that is being made", live.params);
+    else if (picture) this.show(pictureAddress(picture.id), `Picture: ${picture.job.params.prompt.slice(0, 200)}`, picture);
+    else this.show(null, "", { width: 0, height: 0 });
+    this.stage.classList.toggle("dk-stage-live", Boolean(live?.preview));
+    setText(this.empty, live || jobsOf(this.tab).some(isActive) ? "The first steps are being made …" : "Pictures appear here.");
+    this.actions.hidden = !picture;
+    setText(this.text, picture?.infotext ?? "");
+    if (!picture) return;
+    this.download.href = this.open.href = pictureAddress(picture.id);
+    this.download.download = picture.saved_as?.split("/").at(-1) ?? `${picture.seed}.${picture.format}`;
+  }
+
+  /** Small pictures are shown up to three times their size, large ones fill the column; a preview is as large as its picture will be. */
+  show(src, alt, { width, height }) {
+    this.image.hidden = !src;
+    this.empty.hidden = Boolean(src);
+    if (src && this.image.getAttribute("src") !== src) this.image.src = src;
+    this.image.alt = alt;
+    this.image.style.setProperty("--dk-width", `${width * ENLARGED}px`);
+    this.image.style.aspectRatio = `${width} / ${height}`;
+  }
+
+  enlarge() {
+    if (!this.image.hidden) openLightbox(this.shown(), (step) => this.move(step));
+  }
+
+  async copy() {
+    const picture = this.chosen();
+    if (!picture) return;
+    await copyText(picture.infotext);
+    note("The settings are in the clipboard.", "info");
+  }
+
+  arrows(event) {
+    const step = { ArrowLeft: -1, ArrowRight: 1 }[event.key];
+    if (!step || event.ctrlKey || event.altKey || event.metaKey || !isVisible(this) || document.querySelector("dialog[open]")) return;
+    const focus = document.activeElement;
+    if (focus && focus !== document.body && !this.contains(focus)) return;
+    event.preventDefault();
+    this.move(step);
+    if (this.strip.contains(focus)) this.strip.querySelector("[aria-selected='true']")?.focus();
+  }
+}
+
+define("dk-results", Results);
+
+/** Seed of the picture that a tab shows; null without one. A text, because seeds have 64 bits. */
+export function shownSeed(tab) {
+  const picture = document.querySelector(`dk-results[tab="${tab}"]`)?.chosen();
+  if (!picture) return null;
+  return Number.isSafeInteger(picture.seed) ? String(picture.seed) : (/Seed: (\d+)/.exec(picture.infotext)?.[1] ?? null);
+}

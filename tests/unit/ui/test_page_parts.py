@@ -1,0 +1,235 @@
+"""The page's own logic, without a browser: start values, drafts, infotexts to fields, values to a job."""
+
+import asyncio
+import json
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import gradio as gr
+import orjson
+import pytest
+
+from app.api import client_of
+from app.jobs import Jobs, OptionsStore
+from app.models import Catalog
+from app.prompt import Styles
+from app.schema.options import option_table
+from app.schema.params import GenerationParams, view_of
+from app.schema.settings import ServerSettings
+from app.server import resolver
+from app.ui import PageParts, build_page, page_options
+from app.ui.parts.draft import read_draft
+from app.ui.parts.fields import SPANS, control_update, limits_of
+from app.ui.parts.fill import fill_from_infotext
+from app.ui.parts.overrides import overrides_for, overrides_update, read_overrides
+from app.ui.parts.picture_info import picture_info, settings_of
+from app.ui.parts.start import start_values
+from app.ui.parts.submit import Asked, submit
+from tests.support.paths import ROOT
+from tests.unit.jobs.conftest import FlatEngine
+
+FIELDS = {
+    "prompt": "a house",
+    "negative_prompt": "",
+    "sampler": "Euler",
+    "scheduler": "Automatic",
+    "steps": 3.0,
+    "width": 64,
+    "height": 64,
+    "n_iter": 1,
+    "batch_size": 1,
+    "cfg_scale": 7,
+    "seed": "12",
+    "checkpoint": "",
+    "clip_skip": 1,
+}
+
+
+@pytest.fixture
+def parts(tmp_path: Path) -> Iterator[PageParts]:
+    """The page's parts over a real catalogue and real jobs; the engine paints flat pictures."""
+    settings = ServerSettings(data_dir=tmp_path, embedded_dir=ROOT / "models" / "Stable-diffusion")
+    catalog, options = Catalog(settings), OptionsStore(tmp_path / "config.json")
+    jobs = Jobs(settings, FlatEngine(), options, resolve=resolver(catalog, options))
+    yield PageParts(
+        settings=settings,
+        jobs=jobs,
+        options=options,
+        catalog=catalog,
+        styles=Styles(tmp_path / "styles.csv"),
+        client_of=client_of,
+        version="0",
+    )
+    jobs.close()
+
+
+@pytest.fixture
+def page(parts: PageParts) -> gr.Blocks:
+    """The built page. Gradio makes locks while it builds, and leaves an event loop of its own open where none runs."""
+
+    async def build() -> gr.Blocks:
+        return build_page(parts)
+
+    return asyncio.run(build())
+
+
+def test_start_values_come_from_the_checkpoints_own_hint(parts: PageParts) -> None:
+    facts = parts.catalog.find("pocket-emoji-v1").facts
+    assert facts is not None
+    start = start_values(facts)
+    assert (start.size_px, start.steps, start.cfg_scale) == (128, 20, 5.0)
+    plain = start_values(replace(facts, usage_hint=None, native_size_px=768))
+    assert (plain.size_px, plain.steps, plain.cfg_scale) == (768, GenerationParams().steps, GenerationParams().cfg_scale)
+
+
+def test_every_field_with_a_place_on_the_page_has_a_control(page: gr.Blocks) -> None:
+    ids = {block.elem_id for block in page.blocks.values()}
+    # A1111 has eta among the settings, and shows that of a picture as an override.
+    wanted = {name for name in GenerationParams.model_fields if view_of(name).section} - {"eta"}
+    renamed = {"negative_prompt": "neg_prompt", "sampler": "sampling", "n_iter": "batch_count"}
+    shared = {"checkpoint": "setting_sd_model_checkpoint", "clip_skip": "setting_CLIP_stop_at_last_layers"}
+    for name in wanted:
+        tab = "img2img" if view_of(name).section == "img2img" else "txt2img"
+        assert shared.get(name, f"{tab}_{renamed.get(name, name)}") in ids, name
+
+
+def test_every_live_option_is_among_the_settings(page: gr.Blocks) -> None:
+    ids = {block.elem_id for block in page.blocks.values()}
+    live = {option.name for option in option_table().values() if option.standing == "live"} - {"sd_model_checkpoint"}
+    assert {name for name in live if f"option_{name}" not in ids} == set()
+
+
+def test_the_page_can_be_sent(page: gr.Blocks) -> None:
+    """Gradio writes the page with orjson, which refuses numbers of more than 64 bits."""
+    assert orjson.dumps(page.get_config_file(), default=str)
+
+
+def test_element_ids_are_given_once(page: gr.Blocks) -> None:
+    ids = [block.elem_id for block in page.blocks.values() if block.elem_id]
+    assert sorted(ids) == sorted(set(ids))
+
+
+def test_no_event_waits_in_a_queue_or_is_public(page: gr.Blocks) -> None:
+    for event in page.fns.values():
+        assert event.queue is False
+        assert event.api_visibility == "private"
+
+
+def test_page_asks_no_other_server_for_fonts_or_scripts(parts: PageParts) -> None:
+    options = page_options(parts)
+    assert not options["theme"]._stylesheets and "http" not in options["head"]
+    assert options["run_history"] is False and options["allowed_paths"] == []
+
+
+def test_sliders_lie_within_the_schemas_limits() -> None:
+    for name, span in SPANS.items():
+        low, high = limits_of(name)
+        assert (low is None or low <= span.low) and (high is None or span.high <= high), name
+
+
+def test_a_value_beyond_a_sliders_reach_stretches_it() -> None:
+    update = control_update("steps", 300)
+    assert (update["value"], update["minimum"], update["maximum"]) == (300, 1, 300)
+    assert control_update("seed", 2**64 - 1)["value"] == "18446744073709551615"
+    assert "value" not in control_update("steps", None)
+
+
+@pytest.mark.parametrize(
+    "text", ["", "{", "[]", "3", '{"txt2img": 3, "shared": []}', '{"txt2img": {"steps": "many", "nonsense": 1}}', "[" * 5000]
+)
+def test_an_unreadable_draft_is_no_draft(text: str) -> None:
+    draft = read_draft(text)
+    assert not draft.fields["txt2img"] and not draft.checkpoint and draft.clip_skip is None
+
+
+def test_a_draft_keeps_what_the_schema_accepts() -> None:
+    told = {"txt2img": {"steps": 12, "width": -4, "prompt": "a hill", "seed": "7"}, "shared": {"checkpoint": "x", "clip_skip": 2}}
+    draft = read_draft(json.dumps(told))
+    assert draft.fields["txt2img"] == {"steps": 12, "prompt": "a hill", "seed": 7}
+    assert (draft.checkpoint, draft.clip_skip) == ("x", 2)
+
+
+def test_submit_gives_a_jobs_id_at_once(parts: PageParts) -> None:
+    answer = submit(parts, Asked(mode="txt2img", values=FIELDS), client="me")
+    assert answer.error is None and answer.job is not None
+    params = parts.jobs.get(answer.job, client="me").params
+    assert (params.prompt, params.steps, params.seed, params.checkpoint) == ("a house", 3, 12, "pocket-emoji-v1.safetensors")
+
+
+@pytest.mark.parametrize(
+    ("change", "sentence"),
+    [
+        ({"seed": "apple"}, "Seed should be a whole number"),
+        ({"steps": 0}, "steps: input should be greater than or equal to 1"),
+        ({"width": 7}, "width: input should be greater"),
+        ({"width": None}, "width: fill in a value"),
+        ({"sampler": "Eulr"}, "There is no sampler 'Eulr'"),
+        ({"checkpoint": "gone.safetensors"}, "There is no checkpoint 'gone.safetensors'"),
+    ],
+)
+def test_wrong_values_are_one_sentence(parts: PageParts, change: dict[str, Any], sentence: str) -> None:
+    answer = submit(parts, Asked(mode="txt2img", values={**FIELDS, **change}), client="me")
+    assert answer.job is None and answer.error is not None and sentence in answer.error
+
+
+def test_checkpoint_is_found_by_hash_before_its_name(parts: PageParts) -> None:
+    pocket = parts.catalog.find("pocket-emoji-v1")
+    digest = parts.catalog.hash(pocket)
+    head = "a cat\nSteps: 3, Sampler: Euler, CFG scale: 7, Seed: 1, Size: 64x64"
+    renamed = fill_from_infotext(f"{head}, Model hash: {digest[:10]}, Model: another-name", parts.catalog)
+    assert renamed.checkpoint is not None and renamed.checkpoint.path == pocket.path and not renamed.warnings
+    other = fill_from_infotext(f"{head}, Model hash: 0123456789, Model: pocket-emoji-v1", parts.catalog)
+    assert other.checkpoint is not None and "is another file" in " ".join(other.warnings)
+    missing = fill_from_infotext(f"{head}, Model hash: 0123456789, Model: dreamer", parts.catalog)
+    assert missing.checkpoint is None and "dreamer [0123456789], which is not here" in " ".join(missing.warnings)
+
+
+def test_settings_are_told_one_by_one_with_what_is_not_used(parts: PageParts) -> None:
+    told = dict(settings_of("a cat\nSteps: 3, Sampler: Euler, CFG scale: 7, Seed: 1, Size: 64x48, Hires upscale: 2", parts.catalog))
+    assert (told["Prompt"], told["Sampling steps"], told["Width"], told["Height"], told["Hires upscale"]) == ("a cat", "3", "64", "48", "2")
+
+
+@pytest.mark.parametrize(("data", "sentence"), [("###", "arrived damaged"), ("", "empty"), ("RGVhciByZWFkZXI=", "no picture")])
+def test_what_is_no_picture_is_one_sentence(parts: PageParts, data: str, sentence: str) -> None:
+    assert sentence in picture_info(data, parts.catalog)["error"]
+
+
+def test_settings_without_a_control_become_overrides_of_the_job(parts: PageParts) -> None:
+    head = "a cat\nSteps: 3, Sampler: Euler, CFG scale: 7, Seed: 1, Size: 64x64"
+    filling = fill_from_infotext(
+        f"{head}, Variation seed: 5, Variation seed strength: 0.25, Seed resize from: 32x48, ENSD: 31337", parts.catalog
+    )
+    texts = overrides_for(filling.values, parts.options.view())
+    shown = [label for label, _ in overrides_update(texts)["choices"]]
+    assert sorted(shown) == ["ENSD: 31337", "Seed resize from: 32x48", "Variation seed strength: 0.25", "Variation seed: 5"]
+    answer = submit(parts, Asked(mode="txt2img", values=FIELDS, overrides=texts), client="me")
+    assert answer.job is not None
+    params = parts.jobs.get(answer.job, client="me").params
+    assert (params.subseed, params.subseed_strength, params.seed_resize_from_w, params.eta_noise_seed_delta) == (5, 0.25, 32, 31337)
+
+
+def test_options_act_on_the_pages_jobs_and_a_picture_made_without_them_overrides_them(parts: PageParts) -> None:
+    parts.options.set_many({"eta_noise_seed_delta": 7})
+    plain = submit(parts, Asked(mode="txt2img", values=FIELDS), client="me")
+    assert plain.job is not None and parts.jobs.get(plain.job, client="me").params.eta_noise_seed_delta == 7
+    filling = fill_from_infotext("a cat\nSteps: 3, Sampler: Euler, CFG scale: 7, Seed: 1, Size: 64x64", parts.catalog)
+    texts = overrides_for(filling.values, parts.options.view())
+    again = submit(parts, Asked(mode="txt2img", values=FIELDS, overrides=texts), client="me")
+    assert again.job is not None and parts.jobs.get(again.job, client="me").params.eta_noise_seed_delta == 0
+
+
+@pytest.mark.parametrize("text", ["", "[1]", '{"prompt": "taken"}', '{"init_images": ["x"]}', '{"subseed": "many"}', "{" * 5000])
+def test_what_is_no_override_is_left_out(text: str) -> None:
+    assert read_overrides([text]) == {}
+    assert overrides_update([text])["visible"] is False
+
+
+def test_comments_are_taken_out_unless_the_options_keep_them(parts: PageParts) -> None:
+    asked = Asked(mode="txt2img", values={**FIELDS, "prompt": "# a note\na house # another"})
+    answer = submit(parts, asked, client="somebody")
+    assert answer.job is not None and parts.jobs.get(answer.job).params.prompt == "a house "
+    parts.options.set_many({"enable_prompt_comments": False})
+    answer = submit(parts, asked, client="somebody")
+    assert answer.job is not None and parts.jobs.get(answer.job).params.prompt == "# a note\na house # another"
