@@ -16,6 +16,7 @@ from app.schema.errors import DarkroomError, TooLarge
 log = logging.getLogger(__name__)
 
 _INTERNAL = "Something went wrong inside Darkroom. The log says what."
+_CODES = {400: "invalid_params", 401: "not_logged_in", 403: "forbidden", 404: "not_found", 405: "wrong_method", 413: TooLarge.code}
 
 
 def install_error_handlers(app: FastAPI) -> None:
@@ -63,10 +64,14 @@ async def _validation(request: Request, error: Exception) -> JSONResponse:
 
 async def _http(request: Request, error: Exception) -> JSONResponse:
     assert isinstance(error, HTTPException)
+    body = {"detail": error.detail}
     if error.status_code == TooLarge.status:
-        detail = f"The request is larger than the limit of {MAX_BODY_BYTES // 1024**2} MiB."
-        return JSONResponse({"detail": detail}, status_code=TooLarge.status)
-    return JSONResponse({"detail": error.detail}, status_code=error.status_code, headers=error.headers)
+        body["detail"] = f"The request is larger than the limit of {MAX_BODY_BYTES // 1024**2} MiB."
+    elif error.status_code == 400 and isinstance(error.__cause__, ValueError | RecursionError):  # raised where the body is parsed
+        body["detail"] = "The JSON cannot be read: it is not UTF-8, is nested too deeply, or has a number of thousands of digits."
+    if is_below(path_of(request.scope), ("/api",)):
+        body["code"] = _CODES.get(error.status_code, "http")
+    return JSONResponse(body, status_code=error.status_code, headers=error.headers)
 
 
 async def _internal(request: Request, error: Exception) -> JSONResponse:

@@ -1,10 +1,11 @@
 """Puts the whole API on an application: routes, error answers, and what stands before every request."""
 
-from fastapi import FastAPI
+from fastapi import Depends, FastAPI
 from starlette.middleware.body_limit import RequestBodyLimitMiddleware
 from starlette.middleware.cors import CORSMiddleware
 
 from app.api.auth import Auth, Doors, login_router
+from app.api.characters import whole_characters
 from app.api.client import ClientCookie
 from app.api.errors import install_error_handlers
 from app.api.fallback import fallback_router
@@ -24,7 +25,7 @@ def install_api(app: FastAPI, services: Services) -> None:
     doors = Doors.of(services.settings.gradio_auth, services.settings.api_auth)
     install_error_handlers(app)
     for router in (*sdapi_routers(services), own_router(services)):
-        app.include_router(router)
+        app.include_router(router, dependencies=[Depends(whole_characters)])
     if doors.page is not None:
         app.include_router(login_router(doors))
     app.include_router(fallback_router(app))

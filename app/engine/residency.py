@@ -105,7 +105,7 @@ class Residency:
         def work() -> None:
             try:
                 future.set_result(self._catalog.hash(file))
-            except OSError as error:
+            except (OSError, BadModelFile) as error:  # gone or changed since; whoever waits for the hash is told
                 future.set_exception(error)
 
         threading.Thread(target=work, name=f"hash {name}", daemon=True).start()

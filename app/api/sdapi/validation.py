@@ -59,7 +59,8 @@ def _broken_json(entry: dict[str, object], found: Mapping[str, object], document
     reason = str(ctx["error"]) if isinstance(ctx, Mapping) else str(found["msg"])
     position = where[-1] if isinstance(where, Sequence) and where and isinstance(where[-1], int) else 0
     broken = json.JSONDecodeError(reason, document, position)
-    told = {"msg": broken.msg, "doc": document[:MAX_ECHO_CHARS], "pos": broken.pos, "lineno": broken.lineno, "colno": broken.colno}
+    doc = document[:MAX_ECHO_CHARS].encode(errors="replace").decode()  # bytes taken for UTF-16 leave halves of characters
+    told = {"msg": broken.msg, "doc": doc, "pos": broken.pos, "lineno": broken.lineno, "colno": broken.colno}
     return entry | {"msg": str(broken), "type": "value_error.jsondecode", "ctx": told}
 
 

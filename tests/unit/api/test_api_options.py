@@ -128,15 +128,15 @@ def test_the_page_at_the_root_does_not_answer_for_the_api(world) -> None:
 
     world.extra = add_page
     client = world.client()
-    for method, path, status, detail in (
-        ("GET", "/sdapi/v1/nope", 404, "Not Found"),
-        ("POST", "/internal/nope", 404, "Not Found"),
-        ("GET", "/api/v2/jobs", 404, "Not Found"),
-        ("GET", "/sdapi/v1/txt2img", 405, "Method Not Allowed"),
-        ("DELETE", "/api/v1/jobs", 405, "Method Not Allowed"),
+    for method, path, status, body in (
+        ("GET", "/sdapi/v1/nope", 404, {"detail": "Not Found"}),
+        ("POST", "/internal/nope", 404, {"detail": "Not Found"}),
+        ("GET", "/api/v2/jobs", 404, {"detail": "Not Found", "code": "not_found"}),
+        ("GET", "/sdapi/v1/txt2img", 405, {"detail": "Method Not Allowed"}),
+        ("DELETE", "/api/v1/jobs", 405, {"detail": "Method Not Allowed", "code": "wrong_method"}),
     ):
         response = client.request(method, path)
-        assert (response.status_code, response.json()) == (status, {"detail": detail}), path
+        assert (response.status_code, response.json()) == (status, body), path
     assert client.get("/other").text == "the page"
 
 

@@ -1,0 +1,312 @@
+"""Bad input against the whole server: each piece gets its reason, the server goes on, and nothing half-written is left."""
+
+import base64
+import io
+import json
+import os
+import pickle
+import shutil
+import struct
+import zipfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from fastapi.testclient import TestClient
+from PIL import Image
+
+from app.schema.settings import ServerSettings
+from app.server import Front
+from tests.conftest import link_tree
+from tests.support.model_files import write_header
+from tests.support.paths import ROOT
+
+TXT2IMG, IMG2IMG, JOBS, OPTIONS = "/sdapi/v1/txt2img", "/sdapi/v1/img2img", "/api/v1/jobs", "/sdapi/v1/options"
+TINY = "tiny-a.safetensors"
+SMALL: dict[str, Any] = {
+    "prompt": "a cat",
+    "seed": 1,
+    "steps": 1,
+    "width": 64,
+    "height": 64,
+    "override_settings": {"sd_model_checkpoint": TINY},
+    "save_images": True,
+}
+OWN: dict[str, Any] = {"prompt": "a cat", "seed": 1, "steps": 1, "width": 64, "height": 64, "checkpoint": TINY}
+HALF = "\ud800"
+UNREADABLE = "The file is no picture that can be read"
+
+
+class Pickled:
+    """A pickle that makes a file where it is opened the usual way."""
+
+    def __init__(self, mark: Path) -> None:
+        self.mark = mark
+
+    def __reduce__(self) -> tuple[Any, tuple[str]]:
+        return os.system, (f"touch {self.mark}",)
+
+
+@pytest.fixture(scope="module")
+def folder(tiny_store: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The data folder: the tiny models, and files beside them that are none."""
+    folder = link_tree(tiny_store, tmp_path_factory.mktemp("bad"))
+    checkpoints = folder / "models" / "Stable-diffusion"
+    whole = (checkpoints / TINY).read_bytes()
+    header = 8 + struct.unpack("<Q", whole[:8])[0]
+    (checkpoints / "cut-header.safetensors").write_bytes(whole[: header // 2])
+    (checkpoints / "cut-tensors.safetensors").write_bytes(whole[: header + 1000])
+    (checkpoints / "renamed.ckpt").write_bytes(whole)
+    (checkpoints / "text.safetensors").write_bytes(b"These are no weights.\n" * 9)
+    (checkpoints / "picture.safetensors").write_bytes(picture())
+    (checkpoints / "empty.safetensors").write_bytes(b"")
+    write_header(checkpoints / "endless.safetensors", b"{}", length=2**60)
+    with zipfile.ZipFile(checkpoints / "program.ckpt", "w") as archive:
+        archive.writestr("archive/data.pkl", pickle.dumps({"state_dict": Pickled(folder / "was-run")}))
+    with zipfile.ZipFile(checkpoints / "bomb.ckpt", "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("archive/data.pkl", bytes(50_000_000))
+    (checkpoints / "folder.safetensors").mkdir()
+    (checkpoints / "loop.safetensors").symlink_to("loop.safetensors")
+    (checkpoints / "round").symlink_to(".")
+    return folder
+
+
+@pytest.fixture(scope="module")
+def client(folder: Path) -> Iterator[TestClient]:
+    tiny = folder / "models" / "Stable-diffusion" / TINY
+    settings = ServerSettings(
+        data_dir=folder, embedded_dir=ROOT / "models" / "Stable-diffusion", ckpt=str(tiny), device="cpu", dtype="fp32", nowebui=True
+    )
+    with TestClient(Front(settings), base_url="http://127.0.0.1") as made:
+        assert made.get("/api/v1/status").status_code == 200  # it has made its folders
+        yield made
+
+
+@pytest.fixture(autouse=True)
+def unharmed(client: TestClient, folder: Path) -> Iterator[None]:
+    """After each test: the server makes its picture, and no half-written or unasked-for file lies about."""
+    before = files_of(folder)
+    yield
+    assert not (folder / "was-run").exists()
+    assert files_of(folder) == before
+    assert client.get("/api/v1/status").json()["running"] == 0
+    made = client.post(TXT2IMG, json={**SMALL, "save_images": False})
+    assert made.status_code == 200, made.text[:300]
+    Image.open(io.BytesIO(base64.b64decode(made.json()["images"][0]))).load()
+
+
+def files_of(folder: Path) -> set[Path]:
+    """All that was written but the database's and the cache's own books."""
+    return {path for path in folder.rglob("*") if not path.is_dir() and ".sqlite3" not in path.name}
+
+
+def picture(size: tuple[int, int] = (64, 64)) -> bytes:
+    buffer = io.BytesIO()
+    Image.new("RGB", size, "#3060c0").save(buffer, "PNG")
+    return buffer.getvalue()
+
+
+def text(data: bytes) -> str:
+    return base64.b64encode(data).decode()
+
+
+def bomb() -> bytes:
+    """A small PNG file of 30000 x 30000 pixels."""
+    buffer = io.BytesIO()
+    Image.new("1", (30000, 30000)).save(buffer, "PNG")
+    return buffer.getvalue()
+
+
+BROKEN_MODELS = {
+    "cut-header.safetensors": "cut off within its header",
+    "cut-tensors.safetensors": "cut off: 1,000 of",
+    "renamed.ckpt": "Rename it to .safetensors",
+    "text.safetensors": "a text file",
+    "picture.safetensors": "a picture",
+    "empty.safetensors": "empty (0 bytes)",
+    "endless.safetensors": "no safetensors file",
+    "program.ckpt": "which is program code and not weights",
+    "bomb.ckpt": "compressed",
+}
+
+
+@pytest.mark.parametrize("name", BROKEN_MODELS)
+def test_a_file_that_is_no_checkpoint_says_why(client: TestClient, name: str) -> None:
+    for response in (
+        client.post(TXT2IMG, json={**SMALL, "override_settings": {"sd_model_checkpoint": name}}),
+        client.post(OPTIONS, json={"sd_model_checkpoint": name}),
+    ):
+        assert response.status_code == 422 and name in response.json()["errors"] and BROKEN_MODELS[name] in response.json()["errors"]
+    assert name not in client.get("/sdapi/v1/sd-models").text
+    listed = {file["filename"]: file["problem"] for file in client.get("/api/v1/models").json()["checkpoints"]}
+    assert BROKEN_MODELS[name] in listed[name] and listed[TINY] is None
+
+
+NO_FILES = ["folder.safetensors", "loop.safetensors", "round/tiny-a.safetensors", "../../../etc/passwd", "/etc/passwd"]
+
+
+@pytest.mark.parametrize("name", NO_FILES)
+def test_what_is_no_file_of_the_folder_is_no_checkpoint(client: TestClient, name: str) -> None:
+    response = client.post(TXT2IMG, json={**SMALL, "override_settings": {"sd_model_checkpoint": name}})
+    assert response.status_code == 404 and f"There is no checkpoint {name!r}" in response.json()["errors"]
+
+
+def test_a_checkpoint_that_goes_or_breaks_while_it_is_chosen(client: TestClient, folder: Path) -> None:
+    mine = folder / "models" / "Stable-diffusion" / "mine.safetensors"
+    request = {**SMALL, "save_images": False, "override_settings": {}}
+    chosen = client.get(OPTIONS).json()["sd_model_checkpoint"]
+    shutil.copy(mine.with_name("tiny-b.safetensors"), mine)
+    client.post("/sdapi/v1/refresh-checkpoints")
+    try:
+        assert client.post(OPTIONS, json={"sd_model_checkpoint": mine.name}).status_code == 200
+        assert client.post(TXT2IMG, json=request).status_code == 200
+        mine.unlink()
+        response = client.post(TXT2IMG, json=request)
+        assert response.status_code == 422 and "no longer there" in response.json()["errors"]
+        mine.write_bytes(b"garbage " * 1000)
+        response = client.post(TXT2IMG, json=request)
+        assert response.status_code == 422 and "damaged" in response.json()["errors"]
+        shutil.copy(mine.with_name("tiny-b.safetensors"), mine)
+        assert client.post(TXT2IMG, json=request).status_code == 200
+    finally:
+        mine.unlink(missing_ok=True)
+        client.post(OPTIONS, json={"sd_model_checkpoint": chosen or TINY})
+        client.post("/sdapi/v1/refresh-checkpoints")
+        (folder / "config.json").unlink(missing_ok=True)
+
+
+BAD_SETTINGS: dict[str, tuple[dict[str, Any], str]] = {
+    "unknown sampler": ({"sampler_name": "Nope"}, "There is no sampler 'Nope'"),
+    "width 7": ({"width": 7}, "width: input should be greater than or equal to 8"),
+    "endless width": ({"width": 10**9}, "width: "),
+    "steps 0": ({"steps": 0}, "steps: input should be greater than or equal to 1"),
+    "prompt of a megabyte": ({"prompt": "a" * 2**20}, "prompt: string should have at most 100000 characters"),
+    "seed -5": ({"seed": -5}, "seed: "),
+    "seed of 31 digits": ({"seed": 10**30}, "seed: "),
+    "no pictures": ({"batch_size": 0}, "batch_size: "),
+    "a billion pictures": ({"n_iter": 10**9}, "n_iter: "),
+    "cfg that is no number": ({"cfg_scale": float("nan")}, "cfg_scale: input should be a finite number"),
+    "endless cfg": ({"cfg_scale": float("inf")}, "cfg_scale: input should be a finite number"),
+    "unknown option": ({"override_settings": {"api_auth": "a:b"}}, "There is no option 'api_auth'"),
+    "folder of another": ({"override_settings": {"outdir_samples": "/elsewhere"}}, "Option outdir_samples cannot be"),
+    "format with a path": ({"override_settings": {"samples_format": "../x"}}, "Option samples_format should be one of"),
+    "half a character": ({"force_task_id": HALF}, "half a character"),
+    "half a character as a name": ({"alwayson_scripts": {HALF: {}}}, "half a character"),
+}
+
+
+@pytest.mark.parametrize("name", BAD_SETTINGS)
+def test_a_wrong_setting_is_told_by_name(client: TestClient, name: str) -> None:
+    fields, reason = BAD_SETTINGS[name]
+    response = client.post(TXT2IMG, content=json.dumps({**SMALL, **fields}), headers={"content-type": "application/json"})
+    assert 400 <= response.status_code < 500 and reason in response.json()["errors"] and len(response.text) < 1000
+
+
+@pytest.mark.parametrize(
+    ("fields", "reason"),
+    [
+        ({"sampler": "Nope"}, "There is no sampler 'Nope'"),
+        ({"width": 7}, "width: "),
+        ({"steps": 0}, "steps: "),
+        ({"prompt": "a" * 2**20}, "prompt: "),
+        ({"mode": "img2img", "init_images": ["../../etc/passwd"]}, "There is no such input picture"),
+        ({"mode": "img2img", "init_images": [HALF]}, "half a character"),
+        ({"mode": "img2img", "images": [text(b"I am a text")]}, UNREADABLE),
+    ],
+)
+def test_our_own_api_tells_it_too(client: TestClient, fields: dict[str, Any], reason: str) -> None:
+    response = client.post(JOBS, content=json.dumps({**OWN, **fields}), headers={"content-type": "application/json"})
+    assert 400 <= response.status_code < 500 and reason in response.json()["detail"] and response.json()["code"]
+
+
+@pytest.mark.parametrize("path", [TXT2IMG, JOBS, OPTIONS, "/api/v1/tokens"])
+@pytest.mark.parametrize(
+    "body", [b"{nope", b"", b"null", b"[]", b"[" * 100_000, b'{"a":' * 50_000, bytes(range(256)), b'{"prompt": "\xff"}', b'"\\ud800"']
+)
+def test_json_that_is_no_json_or_no_object(client: TestClient, path: str, body: bytes) -> None:
+    response = client.post(path, content=body, headers={"content-type": "application/json"})
+    assert response.status_code in (400, 422) and response.json()["detail" if "errors" not in response.json() else "errors"]
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "body", "status", "code"),
+    [
+        ("POST", "/api/v1/tokens", b"[" * 100_000, 400, "invalid_params"),
+        ("POST", "/api/v1/tokens", b'{"steps": ' + b"9" * 5000 + b"}", 400, "invalid_params"),
+        ("POST", "/api/v1/tokens", b'{"text": "\xff"}', 400, "invalid_params"),
+        ("POST", "/api/v1/nothing", b"", 404, "not_found"),
+        ("DELETE", "/api/v1/jobs", b"", 405, "wrong_method"),
+    ],
+)
+def test_our_own_api_has_a_code_for_every_error(client: TestClient, method: str, path: str, body: bytes, status: int, code: str) -> None:
+    response = client.request(method, path, content=body, headers={"content-type": "application/json"})
+    assert (response.status_code, response.json()["code"]) == (status, code)
+    assert status != 400 or response.json()["detail"].startswith("The JSON cannot be read: ")
+
+
+def test_half_a_character_does_not_reach_the_options(client: TestClient) -> None:
+    """Once there, no answer could tell the options any more."""
+    before = client.get(OPTIONS).json()
+    response = client.post(OPTIONS, content=b'{"font": "\\ud800"}', headers={"content-type": "application/json"})
+    assert response.status_code == 422 and "half a character" in response.json()["errors"]
+    assert client.get(OPTIONS).json() == before
+
+
+def test_a_whole_character_in_two_halves_is_a_character(client: TestClient) -> None:
+    response = client.post("/api/v1/tokens", content=b'{"text": "\\ud83c\\udf4e caf\\u00e9"}', headers={"content-type": "application/json"})
+    assert response.status_code == 200 and response.json()["count"] > 0
+
+
+NO_PICTURES = {"text": b"I am a text named .png", "empty": b"", "cut": picture()[:60], "gif": b"GIF89a" + b"\xff" * 20}
+
+
+@pytest.mark.parametrize("data", NO_PICTURES.values(), ids=NO_PICTURES)
+def test_a_file_that_is_no_picture(client: TestClient, data: bytes) -> None:
+    for content, kind in ((data, "image/png"), (form_of(data), "multipart/form-data; boundary=x")):
+        response = client.post("/api/v1/inputs", content=content, headers={"content-type": kind})
+        assert response.status_code == 422 and UNREADABLE in response.json()["detail"]
+    # A1111's own answer, status and all.
+    for path, fields in ((IMG2IMG, {**SMALL, "init_images": [text(data)]}), ("/sdapi/v1/png-info", {"image": text(data)})):
+        response = client.post(path, json=fields)
+        assert (response.status_code, response.json()["detail"]) == (500, "Invalid encoded image")
+
+
+def form_of(data: bytes) -> bytes:
+    head = b'--x\r\nContent-Disposition: form-data; name="file"; filename="../../../x.png"\r\n\r\n'
+    return head + data + b"\r\n--x--\r\n"
+
+
+def test_a_small_file_that_unpacks_to_a_huge_picture(client: TestClient) -> None:
+    data = bomb()
+    assert len(data) < 1_000_000
+    response = client.post("/api/v1/inputs", content=data, headers={"content-type": "image/png"})
+    assert response.status_code == 413 and "more pixels than are decoded here" in response.json()["detail"]
+    response = client.post(IMG2IMG, json={**SMALL, "init_images": [text(data)]})
+    assert response.status_code == 413 and "more pixels than are decoded here" in response.json()["errors"]
+
+
+def test_a_picture_without_metadata_is_said_to_have_none(client: TestClient) -> None:
+    response = client.post("/sdapi/v1/png-info", json={"image": text(picture())})
+    assert response.status_code == 200 and (response.json()["info"], response.json()["items"]) == ("", {})
+
+
+@pytest.mark.parametrize("path", ["/api/v1/pictures/{}", "/api/v1/pictures/{}/infotext", "/api/v1/jobs/{}", "/api/v1/jobs/{}/preview"])
+@pytest.mark.parametrize("name", ["..%2f..%2fconfig.json", "%2e%2e%2fdarkroom.sqlite3", "%00", "x%0d%0aX-Evil:1", "%ed%a0%80", "." * 3000])
+def test_ids_are_no_paths(client: TestClient, path: str, name: str) -> None:
+    response = client.get(path.format(name))
+    assert response.status_code in (404, 405, 422) and response.json()["detail"] and "x-evil" not in response.headers
+
+
+def test_an_outputs_folder_that_cannot_be_written(client: TestClient, folder: Path) -> None:
+    outputs = folder / "outputs"
+    kept = outputs.with_name("outputs-kept")
+    outputs.mkdir(exist_ok=True)
+    outputs.rename(kept)
+    outputs.write_text("in the way")
+    try:
+        response = client.post(TXT2IMG, json=SMALL)
+        assert response.status_code == 507 and response.json()["errors"].startswith("The picture could not be saved: ")
+    finally:
+        outputs.unlink()
+        kept.rename(outputs)
