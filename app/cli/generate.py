@@ -23,7 +23,7 @@ from app.schema.settings import ServerSettings
 from app.server import checkpoint_for, with_known_names
 
 SETTINGS = ("data_dir", "models_dir", "ckpt_dir", "outputs_dir", "styles_file", "device", "dtype", "max_rows")
-HIDDEN = ("mode", "init_images")
+HIDDEN = ("mode", "init_images", "quiet")
 
 
 class GenerationFailed(DarkroomError):
@@ -58,7 +58,8 @@ def _parser(mode: Mode) -> argparse.ArgumentParser:
         flags = ("--" + name.replace("_", "-"), *view_of(name).flags)
         text = (field.description or view_of(name).title or view_of(name).label or "").replace("%", "%%")
         if field.annotation is bool:
-            parser.add_argument(*flags, dest=name, action="store_true", help=text)
+            action = argparse.BooleanOptionalAction if field.default else "store_true"
+            parser.add_argument(*flags, dest=name, action=action, help=text)
         else:
             parser.add_argument(*flags, dest=name, metavar=name.rsplit("_", 1)[-1].upper(), help=text)
     parser.add_argument("--style", dest="styles", action="append", metavar="NAME", help="A style of styles.csv; may be given again.")
@@ -75,7 +76,8 @@ def _params(mode: Mode, given: Mapping[str, Any], settings: ServerSettings, star
     prompt, negative = styles.apply(str(values.get("prompt", "")), str(values.get("negative_prompt", "")), given.get("styles", []))
     values |= {"mode": mode, "prompt": strip_comments(prompt), "negative_prompt": strip_comments(negative), "init_images": starts}
     params = make_params(**values)
-    return params if params.seed != -1 else params.model_copy(update={"seed": secrets.randbelow(2**32)})
+    drawn = {name: secrets.randbelow(2**32) for name in ("seed", "subseed") if getattr(params, name) < 0}
+    return params.model_copy(update=drawn)
 
 
 def _bytes(path: Path) -> bytes:
@@ -117,7 +119,12 @@ def _show(event: Event) -> None:
 
 def _save(event: PictureDone, params: GenerationParams, settings: ServerSettings, folder: Path | None) -> Path:
     fields = infotext_fields(
-        params, seed=event.seed, model_name=event.model_name, model_hash=event.model_sha256[:10], extras=event.extras
+        params,
+        seed=event.seed,
+        model_name=event.model_name,
+        model_hash=event.model_sha256[:10],
+        index=event.index,
+        extras=event.extras,
     )
     data = encode_picture(event.pixels, format_infotext(params.prompt, params.negative_prompt, fields))
     if folder is None:

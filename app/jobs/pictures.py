@@ -94,6 +94,13 @@ def _encode(pixels: Pixels, infotext: str, options: OptionsView) -> tuple[bytes,
 def infotext_of(row: JobRow, options: OptionsView, event: PictureDone) -> str:
     """The text that says how the picture was made, without the fields that the options leave out."""
     params = row.params
-    fields = infotext_fields(params, seed=event.seed, model_name=event.model_name, model_hash=event.model_sha256[:10], extras=event.extras)
+    fields = infotext_fields(
+        params,
+        seed=event.seed,
+        model_name=event.model_name,
+        model_hash=event.model_sha256[:10],
+        index=event.index,
+        extras=event.extras,
+    )
     left_out = {label for label, option in LABEL_SWITCHES.items() if not options.switch(option)}
     return format_infotext(params.prompt, params.negative_prompt, [field for field in fields if field[0] not in left_out])

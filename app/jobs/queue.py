@@ -119,8 +119,8 @@ class Jobs:
         if self._closed:
             raise EngineStopped("The server is shutting down; no new job is taken.")
         params = self._resolve(params)
-        if params.seed < 0:
-            params = params.model_copy(update={"seed": secrets.randbelow(NEW_SEEDS)})
+        drawn = {name: secrets.randbelow(NEW_SEEDS) for name in ("seed", "subseed") if getattr(params, name) < 0}
+        params = params.model_copy(update=drawn)
         view = options or self.options.view()
         row = JobRow(
             id=uuid4().hex,

@@ -4,6 +4,7 @@ from collections.abc import Iterable, Mapping
 
 from app import __version__
 from app.metadata.names import known_sampler, schedule_label
+from app.metadata.shown import RULED, shown_settings
 from app.schema.params import GenerationParams, view_of
 
 Field = tuple[str, object]
@@ -55,14 +56,21 @@ def setting(name: str) -> str:
 
 
 def infotext_fields(
-    params: GenerationParams, *, seed: int, model_name: str, model_hash: str, extras: Mapping[str, object] | None = None
+    params: GenerationParams,
+    *,
+    seed: int,
+    model_name: str,
+    model_hash: str,
+    index: int = 0,
+    extras: Mapping[str, object] | None = None,
 ) -> list[Field]:
     """(label, value) of everything that made one picture, in A1111's order.
 
-    `seed` is that picture's own, `model_hash` the first 10 hex digits of the checkpoint's sha256 (empty: not known),
-    `extras` what only the engine knows (VAE, LoRA hashes ...). ValueError if an extra has the label of a setting.
+    `seed` is that picture's own and `index` its number in the job, `model_hash` the first 10 hex digits of the checkpoint's sha256
+    (empty: not known), `extras` what only the engine knows (VAE, LoRA hashes, settings that are told `where_it_acts` ...).
+    ValueError if an extra has the label of a setting.
     """
-    own = dict(_own(params, seed, model_name, model_hash))
+    own = dict(_own(params, seed, index, model_name, model_hash))
     extras = extras or {}
     if twice := own.keys() & extras.keys():
         raise ValueError(f"infotext extras repeat settings: {', '.join(sorted(twice))}")
@@ -75,7 +83,7 @@ def in_order(fields: Iterable[Field]) -> list[Field]:
     return sorted(fields, key=lambda field: place.get(field[0], place[VERSION] - 0.5))
 
 
-def _own(params: GenerationParams, seed: int, model_name: str, model_hash: str) -> Iterable[Field]:
+def _own(params: GenerationParams, seed: int, index: int, model_name: str, model_hash: str) -> Iterable[Field]:
     """The fields that GenerationParams knows; a new field of it with a label appears where it differs from its default."""
     sampler = known_sampler(params.sampler)[0]
     said: dict[str, object] = {
@@ -87,13 +95,15 @@ def _own(params: GenerationParams, seed: int, model_name: str, model_hash: str) 
         "checkpoint": model_name or None,
         "denoising_strength": params.strength if params.mode == "img2img" else None,
         "eta": None,
+        **dict.fromkeys(RULED),
+        **dict(shown_settings(params, sampler, index)),
     }
-    if sampler is not None and params.eta is not None and sampler.default_eta not in (None, params.eta):
-        yield sampler.eta_label, params.eta
+    if sampler is not None and sampler.default_eta not in (None, params.eta_of(sampler)):
+        yield sampler.eta_label, params.eta_of(sampler)
     for name, info in GenerationParams.model_fields.items():
         label = label_of(name)
         value = getattr(params, name)
-        if label is None:
+        if label is None or view_of(name).where_it_acts:
             continue
         if name in said:
             if said[name] is not None:

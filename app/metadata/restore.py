@@ -90,7 +90,8 @@ class _Restoring:
         """Uses up all fields."""
         version = self.pop(VERSION)
         self._sampling(version)
-        self._size()
+        self._size("width", "height")
+        self._size("seed_resize_from_w", "seed_resize_from_h")
         model_name, model_hash = self.pop(setting("checkpoint")), self.pop(MODEL_HASH)
         self._eta()
         for name in GenerationParams.model_fields:
@@ -135,11 +136,12 @@ class _Restoring:
             if text := self.pop(label):
                 self.take("eta", text, label)
 
-    def _size(self) -> None:
-        label = setting("width")
+    def _size(self, width_name: str, height_name: str) -> None:
+        """Two settings under one label, which A1111's reader has taken apart."""
+        label = setting(width_name)
         width, height = self.pop(f"{label}-1"), self.pop(f"{label}-2")
         if width and height:
-            self.take_all({"width": width, "height": height}, f"{width}x{height}", label)
+            self.take_all({width_name: width, height_name: height}, f"{width}x{height}", label)
         elif text := self.pop(label):
             self.extras[label] = text
             self.warnings.append(f"{label} {text[:_SHOWN_CHARS]!r} of the picture is not readable.")

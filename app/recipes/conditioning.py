@@ -5,52 +5,100 @@ from collections.abc import Generator, Sequence
 import torch
 from torch import Tensor
 
-from app.prompt import ChunkedPrompt, Tokenizer, chunk_prompt, cut_tags, prompt_schedule, split_and
+from app.prompt import ChunkedPrompt, Tokenizer, chunk_prompt, chunk_prompt_old, cut_tags, prompt_schedule, split_and
 from app.recipes.ops import Encode, Op
+from app.recipes.settings import acted
 from app.sampling.guidance import Conditions, Scheduled
 from app.schema.params import GenerationParams
 
+Told = dict[str, str]
+"""Infotext fields of settings that acted on the prompts."""
 
-def conditions_of(params: GenerationParams, tokenizer: Tokenizer, calls: int) -> Generator[Op, Tensor, Conditions]:
+
+def conditions_of(params: GenerationParams, tokenizer: Tokenizer, calls: int) -> Generator[Op, Tensor, tuple[Conditions, Told]]:
     """The conditionings of one picture of the job. `calls` is the number of denoiser calls, which schedules count."""
+    texts = _Texts(params, tokenizer, calls)
     parts: list[tuple[float, Scheduled]] = []
     for text, weight in split_and(cut_tags(params.prompt)[0]):
-        parts.append((weight, (yield from _scheduled(text, params, tokenizer, calls))))
-    negative = yield from _scheduled(params.negative_prompt, params, tokenizer, calls)
-    longest = max(len(context) for _, part in parts for _, context in part.spans)
-    return Conditions(tuple((weight, _stretched(part, longest)) for weight, part in parts), negative)
+        parts.append((weight, (yield from texts.scheduled(text))))
+    negative = yield from texts.scheduled(params.negative_prompt)
+    longest = max(_tokens(part) for _, part in parts)
+    positive = [(weight, _stretched(part, longest)) for weight, part in parts]
+    told = ["emphasis"] if texts.use_emphasis and params.emphasis != "Original" else []
+    if longest != _tokens(negative) and params.pad_cond_uncond_v0:
+        told.append("pad_cond_uncond_v0")
+        negative = _stretched(Scheduled(tuple((end, context[:longest]) for end, context in negative.spans)), longest)
+    elif longest != _tokens(negative) and params.pad_cond_uncond:
+        told.append("pad_cond_uncond")
+        empty = yield from texts.empty()
+        positive = [(weight, _filled(part, empty, _tokens(negative))) for weight, part in positive]
+        negative = _filled(negative, empty, longest)
+    return Conditions(tuple(positive), negative), acted(params, told)
 
 
-def _scheduled(text: str, params: GenerationParams, tokenizer: Tokenizer, calls: int) -> Generator[Op, Tensor, Scheduled]:
-    spans = prompt_schedule(text, calls)
-    prompts = [chunk_prompt(span, tokenizer) for _, span in spans]
-    contexts = yield from _contexts(prompts, params, tokenizer)
-    return Scheduled(tuple((end, context) for (end, _), context in zip(spans, contexts, strict=True)))
+class _Texts:
+    """Reads and encodes texts as the job's settings say."""
+
+    def __init__(self, params: GenerationParams, tokenizer: Tokenizer, calls: int) -> None:
+        self._params, self._tokenizer, self._calls = params, tokenizer, calls
+        self.use_emphasis = False
+        """Whether some text so far had brackets."""
+
+    def scheduled(self, text: str) -> Generator[Op, Tensor, Scheduled]:
+        """One prompt without AND; all texts of its schedule get the same number of chunks, filled up with empty ones."""
+        spans = prompt_schedule(text, self._calls, old=self._params.use_old_scheduling)
+        prompts = [self._chunked(span) for _, span in spans]
+        self.use_emphasis = self.use_emphasis or any(prompt.uses_emphasis for prompt in prompts)
+        contexts = yield from self._contexts(prompts)
+        return Scheduled(tuple((end, context) for (end, _), context in zip(spans, contexts, strict=True)))
+
+    def empty(self) -> Generator[Op, Tensor, Tensor]:
+        """(77, width) of the empty prompt."""
+        (context,) = yield from self._contexts([self._chunked("")])
+        return context
+
+    def _chunked(self, text: str) -> ChunkedPrompt:
+        params = self._params
+        if params.use_old_emphasis_implementation:
+            return chunk_prompt_old(text, self._tokenizer)
+        return chunk_prompt(text, self._tokenizer, emphasis=params.emphasis, backtrack=params.comma_padding_backtrack)
+
+    def _contexts(self, prompts: Sequence[ChunkedPrompt]) -> Generator[Op, Tensor, list[Tensor]]:
+        """One (tokens, width) a prompt, all of the same length."""
+        params = self._params
+        count = max(len(prompt.chunks) for prompt in prompts)
+        empty = self._chunked("").chunks[0]
+        padded = [[*prompt.chunks, *[empty] * (count - len(prompt.chunks))] for prompt in prompts]
+        ids = tuple(chunk.ids for chunks in padded for chunk in chunks)
+        encoded = yield Encode(params.checkpoint, ids, params.clip_skip)
+        encoded = encoded.view(len(prompts), count, *encoded.shape[1:])
+        keeps_mean = params.emphasis == "Original"
+        columns = [
+            emphasised(encoded[:, i], [chunks[i].multipliers for chunks in padded], keeps_mean=keeps_mean) for i in range(count)
+        ]
+        return list(torch.cat(columns, dim=1))
 
 
-def _contexts(prompts: Sequence[ChunkedPrompt], params: GenerationParams, tokenizer: Tokenizer) -> Generator[Op, Tensor, list[Tensor]]:
-    """One (tokens, width) a prompt; all texts of a schedule get the same number of chunks, filled up with empty ones."""
-    count = max(len(prompt.chunks) for prompt in prompts)
-    empty = chunk_prompt("", tokenizer).chunks[0]
-    padded = [[*prompt.chunks, *[empty] * (count - len(prompt.chunks))] for prompt in prompts]
-    ids = tuple(chunk.ids for chunks in padded for chunk in chunks)
-    encoded = yield Encode(params.checkpoint, ids, params.clip_skip)
-    encoded = encoded.view(len(prompts), count, *encoded.shape[1:])
-    columns = [emphasised(encoded[:, i], [chunks[i].multipliers for chunks in padded]) for i in range(count)]
-    return list(torch.cat(columns, dim=1))
-
-
-def emphasised(encoded: Tensor, multipliers: Sequence[Sequence[float]]) -> Tensor:
-    """Every token's vector times its weight, the whole scaled back to its former mean (A1111's emphasis mode "Original").
+def emphasised(encoded: Tensor, multipliers: Sequence[Sequence[float]], *, keeps_mean: bool = True) -> Tensor:
+    """Every token's vector times its weight; the whole scaled back to its former mean (A1111's emphasis "Original"), or not ("No norm").
 
     encoded (texts, 77, width), multipliers (texts, 77). The mean runs over all texts, which are those of one prompt's schedule.
     """
     if all(multiplier == 1 for text in multipliers for multiplier in text):
         return encoded
     weighted = encoded * torch.tensor(multipliers, device=encoded.device)[..., None]
-    return weighted * (encoded.mean() / weighted.mean())
+    return weighted * (encoded.mean() / weighted.mean()) if keeps_mean else weighted
+
+
+def _tokens(part: Scheduled) -> int:
+    return len(part.spans[0][1])
 
 
 def _stretched(part: Scheduled, tokens: int) -> Scheduled:
     """Parts of AND must be of one length: the last vector of a shorter one is repeated, as A1111 does."""
     return Scheduled(tuple((end, torch.cat([c, c[-1:].expand(tokens - len(c), -1)]) if len(c) < tokens else c) for end, c in part.spans))
+
+
+def _filled(part: Scheduled, empty: Tensor, tokens: int) -> Scheduled:
+    """The part with whole empty chunks at its end, as many as it takes to have this many tokens."""
+    return Scheduled(tuple((end, torch.cat([c, *[empty] * ((tokens - len(c)) // len(empty))])) for end, c in part.spans))

@@ -12,9 +12,9 @@ from app.recipes.inpainting import blank_concat
 from app.recipes.ops import Answer, EncodeImage, Load, ModelInfo, Op, Recipe
 from app.recipes.passes import Pass, finished, sampled
 from app.recipes.resize import Pixels, resized, to_unit
+from app.recipes.settings import negative_skips, picture_noise, sampler_options
 from app.sampling.img2img import entry_step
-from app.sampling.noise import PictureNoise
-from app.sampling.samplers import SAMPLERS, SamplerOptions
+from app.sampling.samplers import SAMPLERS
 from app.sampling.table import NoiseTable
 from app.schema.params import GenerationParams
 
@@ -22,16 +22,21 @@ from app.schema.params import GenerationParams
 def img2img(params: GenerationParams, tokenizer: Tokenizer, images: tuple[Pixels, ...]) -> Recipe:
     """Makes the job's pictures from the input pictures; one input serves a whole batch, several are one a picture."""
     info = cast(ModelInfo, (yield Load(params.checkpoint)))
-    spec, options, table = SAMPLERS[params.sampler], SamplerOptions(eta=params.eta), NoiseTable(info.alphas_cumprod)
+    spec, table = SAMPLERS[params.sampler], NoiseTable(info.alphas_cumprod)
+    options = sampler_options(params, spec)
     entry = spec.entry(params.scheduler, params.steps, entry_step(params.steps, params.strength), table, options)
-    conditions = yield from conditions_of(params, tokenizer, spec.calls(params.steps))  # prompts name steps of the whole schedule
+    conditions, told = yield from conditions_of(params, tokenizer, spec.calls(params.steps))  # prompts name steps of the whole schedule
     start = yield from _encoded(params, images)
     concat, extras = yield from blank_concat(params, info)
+    extras |= told
+    calls = spec.calls(max(1, len(entry.sigmas) - 1))
+    skips = negative_skips(params, spec, table, calls)
     for batch in range(params.n_iter):
-        about = Pass(params=params, batch=batch, calls=spec.calls(max(1, len(entry.sigmas) - 1)), concat=concat)
-        noise = PictureNoise(about.seeds, tuple(start.shape[1:]), device=info.device, span=entry.span)
+        about = Pass(params=params, batch=batch, calls=calls, skips=skips, concat=concat)
+        noise = picture_noise(params, about.first, start.shape[1:], info, entry.span)
         steps = spec.sample(entry.latents(start, noise.draw()), entry.sigmas, noise, options, table)
         end = yield from sampled(steps, conditions, about, params.batch_size)
+        extras |= end.told
         if end.latents is not None:
             latents = spec.finish(end.latents, entry.sigmas) if end.finished else end.latents
             yield from finished(latents, about, info, extras)

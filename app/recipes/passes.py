@@ -8,7 +8,8 @@ import torch
 from torch import Tensor
 
 from app.recipes.ops import Answer, Decode, DenoiseRows, Finished, Interrupted, ModelInfo, Note, Op
-from app.sampling.guidance import Conditions, Watched, guided
+from app.recipes.settings import acted
+from app.sampling.guidance import Conditions, NegativeSkips, Watched, guided
 from app.sampling.protocol import Sampler
 from app.schema.params import GenerationParams
 
@@ -20,6 +21,7 @@ class Pass:
     params: GenerationParams
     batch: int
     calls: int
+    skips: NegativeSkips
     concat: Tensor | None = None
     """(pictures or 1, channels, height/8, width/8)"""
 
@@ -31,7 +33,7 @@ class Pass:
     @property
     def seeds(self) -> list[int]:
         """One seed a picture of the batch."""
-        return [self.params.seed + self.first + i for i in range(self.params.batch_size)]
+        return [self.params.seed_of(self.first + i) for i in range(self.params.batch_size)]
 
 
 @dataclass(frozen=True, eq=False)
@@ -43,12 +45,14 @@ class Sampled:
     finished: bool
     go_on: bool
     """Whether the job's later batches follow (a skip lets them, an interrupt does not)."""
+    told: dict[str, str]
+    """Infotext fields of what acted on the way."""
 
 
 def sampled(sampler: Sampler, conditions: Conditions, about: Pass, pictures: int) -> Generator[Op, Answer, Sampled]:
     """Runs the pass; an interrupt ends it with the latest denoised latents."""
     watched = Watched()
-    steps = guided(sampler, [conditions] * pictures, about.params.cfg_scale, watched)
+    steps = guided(sampler, [conditions] * pictures, about.params.cfg_scale, watched, about.skips)
     noted = 0
     try:
         yield Note(0, about.calls, about.batch)
@@ -62,9 +66,9 @@ def sampled(sampler: Sampler, conditions: Conditions, about: Pass, pictures: int
                 yield Note(noted, about.calls, about.batch, watched.denoised)
     except StopIteration as end:
         yield Note(about.calls, about.calls, about.batch, watched.denoised)
-        return Sampled(end.value, True, True)
+        return Sampled(end.value, True, True, acted(about.params, watched.acted))
     except Interrupted as stop:
-        return Sampled(watched.denoised, False, stop.skip)
+        return Sampled(watched.denoised, False, stop.skip, acted(about.params, watched.acted))
 
 
 def finished(latents: Tensor, about: Pass, info: ModelInfo, extras: dict[str, str]) -> Generator[Op, Answer, None]:

@@ -1,7 +1,7 @@
 """Classifier-free guidance (Ho & Salimans 2022) between a sampler and the network: one `Denoise` becomes rows, rows become one answer."""
 
-from collections.abc import Generator, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Generator, Sequence
+from dataclasses import dataclass, field
 from typing import NamedTuple
 
 import torch
@@ -45,29 +45,67 @@ class Conditions:
     negative: Scheduled
 
 
+@dataclass(frozen=True, kw_only=True)
+class NegativeSkips:
+    """The denoiser calls that do without the negative prompt, to save time; the defaults leave none out."""
+
+    early: float = 0.0
+    """Up to this share of the pass, its first call included (A1111's `skip_early_cond`); 0 for no call."""
+    calls: int = 1
+    """Denoiser calls of the whole pass."""
+    below: float = 0.0
+    """Every second call below this sigma ("negative guidance minimum sigma", A1111's `s_min_uncond`)."""
+    every_call: bool = False
+    """Every call below it, not every second."""
+    timestep_of: Callable[[float], float] | None = None
+    """For samplers on timesteps, whose timestep `below` is compared with."""
+
+    def acting(self, call: int, sigma: float) -> tuple[str, ...]:
+        """Which settings leave the negative prompt out of a call (counted from 0), by A1111's names; none: it is in."""
+        if self.early > 0 and call / self.calls <= self.early:
+            return ("skip_early_cond",)
+        if call % 2 == 0 and not self.every_call:
+            return ()
+        level = sigma if self.timestep_of is None else self.timestep_of(sigma)
+        if level >= self.below:
+            return ()
+        return ("s_min_uncond", "s_min_uncond_all") if self.every_call else ("s_min_uncond",)
+
+
 @dataclass(eq=False)
 class Watched:
     """What a pass has come to: read by whoever runs it, written by `guided` after every denoiser call."""
 
     calls: int = 0
     denoised: Tensor | None = None
+    acted: set[str] = field(default_factory=set)
+    """Settings that left the negative prompt out somewhere."""
 
 
 Guided = Generator[Rows, Tensor, Tensor]
 
 
-def guided(sampler: Sampler, conditions: Sequence[Conditions], cfg_scale: float, watched: Watched) -> Guided:
+def guided(
+    sampler: Sampler, conditions: Sequence[Conditions], cfg_scale: float, watched: Watched, skips: NegativeSkips | None = None
+) -> Guided:
     """Runs a sampler, answering each of its questions with `negative + sum of weight * cfg * (positive - negative)`.
 
     Rows are laid out as A1111 does: the positive parts of all pictures in order, then one negative row a picture. Parts with
     another number of tokens than the negative prompt's cannot share its forward and are asked for apart.
-    Where the negative's share is exactly zero (CFG 1) it is not asked for at all.
+    Where the negative's share is exactly zero (CFG 1) it is not asked for at all. Where `skips` leave it out, the first part of the
+    prompt stands in its place, at a scale of 1: a prompt of one part is then its own plain answer.
     """
+    skips = skips or NegativeSkips()
     try:
         question = next(sampler)
         while True:
             cfg = cfg_scale / CFG_PP_UNIT if question.both else cfg_scale
-            watched.denoised, negative = yield from _denoised(question, conditions, cfg, watched.calls)
+            acting = skips.acting(watched.calls, question.sigma)
+            watched.acted.update(acting)
+            if acting:
+                watched.denoised, negative = yield from _without_negative(question, conditions, watched.calls)
+            else:
+                watched.denoised, negative = yield from _denoised(question, conditions, cfg, watched.calls)
             watched.calls += 1
             question = sampler.send(torch.stack([watched.denoised, negative]) if question.both else watched.denoised)
     except StopIteration as end:
@@ -91,6 +129,19 @@ def _denoised(
         positive_rows = yield _rows(x, sigma, positive, owners)
         negative_rows = (yield _rows(x, sigma, negative, wanted)) if negative else positive_rows[:0]
     return _combined(positive_rows, owners, weights, negative_rows, wanted), negative_rows
+
+
+def _without_negative(
+    question: Denoise, conditions: Sequence[Conditions], call: int
+) -> Generator[Rows, Tensor, tuple[Tensor, Tensor]]:
+    """As `_denoised`, with each picture's first part for its negative prompt and a CFG scale of 1."""
+    owners = [picture for picture, c in enumerate(conditions) for _ in c.positive]
+    weights = [weight for c in conditions for weight, _ in c.positive]
+    rows = yield _rows(question.x, question.sigma, [part.at(call) for c in conditions for _, part in c.positive], owners)
+    first = torch.stack([rows[owners.index(picture)] for picture in range(len(conditions))])
+    if len(owners) == len(conditions):
+        return first, first
+    return _combined(rows, owners, weights, first, list(range(len(conditions)))), first
 
 
 def _rows(x: Tensor, sigma: float, contexts: Sequence[Tensor], pictures: Sequence[int]) -> Rows:

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 from types import MappingProxyType
-from typing import Literal
+from typing import Literal, get_args, get_origin
 
 from app.schema.errors import InvalidParams, NotSupported, UnknownName
 from app.schema.params import GenerationParams, make_params, view_of
@@ -44,10 +44,9 @@ KEPT: Mapping[str, str] = MappingProxyType(
         "speed": "shortcuts that change the picture are not there yet",
         "vae": "a separate VAE cannot be chosen yet; the checkpoint's own is used",
         "unet": "a separate UNet cannot be chosen yet",
-        "prompt": "other ways of reading prompts are not there yet",
         "families": "the model families it is for are not there yet",
-        "noise": "other sources and kinds of noise are not there yet",
-        "sampling": "settings inside samplers and schedulers are not there yet",
+        "noise": "seamless tiling is not there yet",
+        "sampling": "other noise schedules of the model are not there yet",
         "img2img": "this step of img2img is not there yet",
         "captions": "captioning is not there yet",
         "networks": "LoRAs, embeddings and hypernetworks are not there yet",
@@ -102,7 +101,7 @@ def option_table() -> Mapping[str, Option]:
             default=entry["default"],
             group=entry["group"],
             also=tuple(entry.get("also", ())),
-            choices=tuple(entry.get("choices", ())),
+            choices=tuple(entry.get("choices", ())) or _choices(fields.get(name)),
             minimum=entry.get("minimum"),
             maximum=entry.get("maximum"),
             pattern=entry.get("pattern"),
@@ -111,6 +110,12 @@ def option_table() -> Mapping[str, Option]:
         for name, entry in raw.items()
     }
     return MappingProxyType(table)
+
+
+def _choices(field: str | None) -> tuple[str, ...]:
+    """What a field of GenerationParams may be, where it is one of a few words."""
+    annotation = GenerationParams.model_fields[field].annotation if field else None
+    return get_args(annotation) if get_origin(annotation) is Literal else ()
 
 
 def find_option(name: str) -> Option:
@@ -173,13 +178,22 @@ def _convert(option: Option, value: object) -> OptionValue:
                 raise _wrong(option, "a list of texts", value)
             if len(value) > MAX_LIST_ITEMS or any(len(item) > MAX_TEXT_CHARS for item in value):
                 raise _wrong(option, f"at most {MAX_LIST_ITEMS} texts", value)
-            return list(value)
+            return [_whole_text(option, item) for item in value]
         case _:
             if isinstance(value, bool) or not isinstance(value, str | int | float):
                 raise _wrong(option, "a text", value)
             if len(text := str(value)) > MAX_TEXT_CHARS:
                 raise _wrong(option, f"at most {MAX_TEXT_CHARS} characters long", value)
-            return text
+            return _whole_text(option, text)
+
+
+def _whole_text(option: Option, text: str) -> str:
+    """`text`, which no answer and no picture could hold if it had half a character (a lone surrogate, which JSON can spell)."""
+    try:
+        text.encode()
+    except UnicodeEncodeError as error:
+        raise _wrong(option, "a text without halves of characters", text) from error
+    return text
 
 
 def _to_switch(option: Option, value: object) -> bool:

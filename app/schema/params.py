@@ -4,11 +4,12 @@ A new option is one field here, with a `View` that says under which name each of
 """
 
 from dataclasses import dataclass
-from typing import Annotated, Literal, Self
+from typing import Annotated, Literal, Self, get_args
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
 from app.schema.errors import InvalidParams
+from app.schema.samplers import SamplerName
 
 MAX_PROMPT_CHARS = 100_000
 MAX_PIXELS = 64 * 1024 * 1024
@@ -18,6 +19,10 @@ MAX_PICTURES = 10_000
 MAX_SEED = 2**64 - 1
 
 Mode = Literal["txt2img", "img2img"]
+RandomSource = Literal["CPU", "GPU", "NV"]
+Emphasis = Literal["Original", "No norm", "Ignore", "None"]
+ChurnSetting = Literal["s_churn", "s_tmin", "s_tmax", "s_noise"]
+CHURN: tuple[ChurnSetting, ...] = get_args(ChurnSetting)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -36,10 +41,12 @@ class View:
     """The part of the page that holds its control."""
     title: str | None = None
     """What the control is called on the page, where it differs from the infotext's label."""
+    where_it_acts: bool = False
+    """The infotext has the label only where the recipe says that the setting acted on the picture, whatever its value."""
 
 
 class GenerationParams(BaseModel):
-    """One job: `n_iter` batches of `batch_size` pictures from one set of settings. Picture i of the job has seed + i."""
+    """One job: `n_iter` batches of `batch_size` pictures from one set of settings. Picture i of the job has seed + i (`seed_of`)."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -76,6 +83,88 @@ class GenerationParams(BaseModel):
     resize_mode: Annotated[int, View(section="img2img", title="Resize mode")] = Field(
         0, ge=0, le=2, description="0 just resize, 1 crop and resize, 2 resize and fill."
     )
+
+    # How much noise a step brings back, after Karras et al. 2022 and in A1111's names.
+    eta_ancestral: Annotated[float, View(option="eta_ancestral")] = Field(
+        1.0, ge=0, le=10, allow_inf_nan=False, description="Where eta is None: that of samplers that bring fresh noise by their nature."
+    )
+    eta_ddim: Annotated[float, View(option="eta_ddim")] = Field(
+        0.0, ge=0, le=10, allow_inf_nan=False, description="Where eta is None: that of DDIM and its kin."
+    )
+    s_churn: Annotated[float, View(label="Sigma churn", option="s_churn")] = Field(0.0, ge=0, le=1000, allow_inf_nan=False)
+    s_tmin: Annotated[float, View(label="Sigma tmin", option="s_tmin")] = Field(0.0, ge=0, le=10000, allow_inf_nan=False)
+    s_tmax: Annotated[float, View(label="Sigma tmax", option="s_tmax")] = Field(
+        0.0, ge=0, le=1e6, allow_inf_nan=False, description="0: no upper end."
+    )
+    s_noise: Annotated[float, View(label="Sigma noise", option="s_noise")] = Field(1.0, ge=0, le=100, allow_inf_nan=False)
+    quiet: tuple[ChurnSetting, ...] = Field(
+        (), description="Settings the infotext leaves out although they act: A1111 does not tell those of an API request's own fields."
+    )
+
+    # The schedule; 0 for its ends and rho: its own.
+    sigma_min: Annotated[float, View(label="Schedule min sigma", option="sigma_min")] = Field(0.0, ge=0, le=1e6, allow_inf_nan=False)
+    sigma_max: Annotated[float, View(label="Schedule max sigma", option="sigma_max")] = Field(0.0, ge=0, le=1e6, allow_inf_nan=False)
+    rho: Annotated[float, View(label="Schedule rho", option="rho")] = Field(0.0, ge=0, le=1000, allow_inf_nan=False)
+    use_old_karras_scheduler_sigmas: Annotated[bool, View(option="use_old_karras_scheduler_sigmas")] = Field(
+        False, description="Every schedule runs from sigma 10 to 0.1."
+    )
+    always_discard_next_to_last_sigma: Annotated[
+        bool, View(label="Discard penultimate sigma", option="always_discard_next_to_last_sigma")
+    ] = False
+    sgm_noise_multiplier: Annotated[bool, View(label="SGM noise multiplier", option="sgm_noise_multiplier")] = Field(
+        False, description="The first noise is scaled by sqrt(1 + sigma_max^2), as Stability's own code does."
+    )
+    beta_dist_alpha: Annotated[float, View(label="Beta schedule alpha", option="beta_dist_alpha")] = Field(
+        0.6, gt=0, le=100, allow_inf_nan=False
+    )
+    beta_dist_beta: Annotated[float, View(label="Beta schedule beta", option="beta_dist_beta")] = Field(
+        0.6, gt=0, le=100, allow_inf_nan=False
+    )
+    uni_pc_variant: Annotated[Literal["bh1", "bh2"], View(option="uni_pc_variant")] = "bh1"
+    uni_pc_skip_type: Annotated[Literal["time_uniform", "time_quadratic", "logSNR"], View(option="uni_pc_skip_type")] = "time_uniform"
+    uni_pc_order: Annotated[int, View(option="uni_pc_order")] = Field(3, ge=1, le=50)
+    uni_pc_lower_order_final: Annotated[bool, View(option="uni_pc_lower_order_final")] = True
+    no_dpmpp_sde_batch_determinism: Annotated[bool, View(option="no_dpmpp_sde_batch_determinism")] = Field(
+        False, description="The pictures of a batch share one Brownian motion, so they depend on the batch's size."
+    )
+
+    # Seeds beside the seed.
+    eta_noise_seed_delta: Annotated[int, View(label="ENSD", option="eta_noise_seed_delta")] = Field(
+        0, ge=-MAX_SEED, le=MAX_SEED, description="Added to the seed for all noise after the first."
+    )
+    randn_source: Annotated[RandomSource, View(label="RNG", option="randn_source")] = Field(
+        "GPU", description="NV gives the numbers of a CUDA card; the other two are the same here."
+    )
+    subseed: Annotated[int, View(label="Variation seed")] = Field(
+        -1, ge=-1, le=MAX_SEED, description="-1: drawn when the job is accepted. With a strength picture i has subseed + i."
+    )
+    subseed_strength: Annotated[float, View(label="Variation seed strength")] = Field(0.0, ge=0, le=1, allow_inf_nan=False)
+    seed_resize_from_w: Annotated[int, View(label="Seed resize from")] = Field(
+        0, ge=0, le=16384, description="Size of a picture whose noise is laid into this one's; 0 for either: none."
+    )
+    seed_resize_from_h: Annotated[int, View(label="Seed resize from")] = Field(0, ge=0, le=16384)
+
+    # How prompts are read.
+    emphasis: Annotated[Emphasis, View(label="Emphasis", option="emphasis", where_it_acts=True)] = "Original"
+    comma_padding_backtrack: Annotated[int, View(option="comma_padding_backtrack")] = Field(
+        20, ge=0, le=75, description="Tokens after a comma that move to the next chunk together."
+    )
+    use_old_scheduling: Annotated[
+        bool, View(label="Old prompt editing timelines", option="use_old_scheduling", where_it_acts=True)
+    ] = False
+    use_old_emphasis_implementation: Annotated[bool, View(option="use_old_emphasis_implementation")] = False
+
+    # When the negative prompt is left out, and how prompts of different lengths are brought to one.
+    skip_early_cond: Annotated[float, View(label="Skip Early CFG", option="skip_early_cond", where_it_acts=True)] = Field(
+        0.0, ge=0, le=1, allow_inf_nan=False, description="Share of the steps, from the first on, without negative prompt."
+    )
+    s_min_uncond: Annotated[float, View(label="NGMS", option="s_min_uncond", where_it_acts=True)] = Field(
+        0.0, ge=0, le=1e6, allow_inf_nan=False, description="Below this sigma every second step is without negative prompt."
+    )
+    s_min_uncond_all: Annotated[bool, View(label="NGMS all steps", option="s_min_uncond_all", where_it_acts=True)] = False
+    pad_cond_uncond: Annotated[bool, View(label="Pad conds", option="pad_cond_uncond", where_it_acts=True)] = False
+    pad_cond_uncond_v0: Annotated[bool, View(label="Pad conds v0", option="pad_cond_uncond_v0", where_it_acts=True)] = False
+
     init_images: tuple[str, ...] = Field((), max_length=1000, description="Ids of stored input pictures (their sha256).")
     exact: Annotated[bool, View(section="engine", title="Exact")] = Field(
         False, description="Forwards hold this job's rows only, so the picture is byte-equal to the one made alone."
@@ -100,6 +189,16 @@ class GenerationParams(BaseModel):
     def pictures(self) -> int:
         """How many pictures the job makes."""
         return self.batch_size * self.n_iter
+
+    def seed_of(self, index: int) -> int:
+        """Seed of picture `index` of the job: with a variation it stays, and the variation's seed counts."""
+        return self.seed if self.subseed_strength else self.seed + index
+
+    def eta_of(self, sampler: SamplerName) -> float:
+        """The eta a sampler runs with, if it knows one."""
+        if self.eta is not None:
+            return self.eta
+        return self.eta_ddim if sampler.on_timesteps else self.eta_ancestral
 
     @property
     def strength(self) -> float:

@@ -18,6 +18,9 @@ _ANCESTRAL = frozenset(
     }
 )
 _DDIM = frozenset({"DDIM", "DDIM CFG++"})
+_TIMESTEPS = _DDIM | {"PLMS", "UniPC"}
+_CHURNED = frozenset({"Euler", "Heun", "DPM2"})
+_NOISED = frozenset({"DPM2 a", "DPM++ 2S a", "DPM++ SDE", "DPM++ 2M SDE", "DPM++ 2M SDE Heun", "DPM++ 3M SDE", "DPM fast"})
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -53,6 +56,23 @@ class SamplerName:
     def discards_penultimate(self) -> bool:
         """Whether it takes one sigma more than steps and leaves the last but one out."""
         return "discard_next_to_last_sigma" in self.options
+
+    @property
+    def on_timesteps(self) -> bool:
+        """Whether it runs on the model's timesteps, so that schedulers and their settings do not concern it."""
+        return self.name in _TIMESTEPS
+
+    @property
+    def names_ensd(self) -> bool:
+        """Whether the infotext names an eta noise seed delta with it."""
+        return "uses_ensd" in self.options
+
+    @property
+    def churn_settings(self) -> tuple[str, ...]:
+        """Which of s_churn, s_tmin, s_tmax and s_noise it looks at."""
+        if self.name in _CHURNED:
+            return ("s_churn", "s_tmin", "s_tmax", "s_noise")
+        return ("s_noise",) if self.name in _NOISED else ()
 
 
 @dataclass(frozen=True, kw_only=True)

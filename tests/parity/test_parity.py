@@ -2,6 +2,7 @@
 
 import json
 import random
+import re
 from typing import Any
 
 import pytest
@@ -9,8 +10,20 @@ from fastapi.testclient import TestClient
 
 from tests.parity.compare import PARITY, differences, with_files
 
-PICTURES = ("core", "pocket")
+PICTURES = ("core", "pocket", "samplers", "schedulers", "prompt", "seeds", "guidance")
+NOT_YET = {
+    r"prompt-(neg)?ti": "embeddings are not there yet",
+    r"seeds-tiling": "seamless tiling is not there yet",
+    r"guidance-refiner-(?!1$)": "the refiner is not there yet (at 1 it does nothing)",
+    r"guidance-tome": "token merging is not there yet",
+    r"guidance-.*(ztsnr|downcast)": "other noise schedules of the model are not there yet",
+}
+"""Cases that are left out, by a pattern of the beginnings of their names, and why."""
 DEFAULTS: dict[str, Any] = json.loads((PARITY / "defaults.json").read_text(encoding="utf-8"))
+
+
+def name(case: dict[str, Any]) -> str:
+    return f"{case['group']}-{case['id']}"
 
 
 def cases(*groups: str) -> list[dict[str, Any]]:
@@ -18,13 +31,10 @@ def cases(*groups: str) -> list[dict[str, Any]]:
     found = []
     for group in groups:
         read = json.loads((PARITY / "cases" / f"{group}.json").read_text(encoding="utf-8"))
-        found += read["cases"] if isinstance(read, dict) else read
+        every = read["cases"] if isinstance(read, dict) else read
+        found += [case for case in every if not any(re.match(pattern, name(case)) for pattern in NOT_YET)]
     random.Random(8).shuffle(found)
     return found
-
-
-def name(case: dict[str, Any]) -> str:
-    return f"{case['group']}-{case['id']}"
 
 
 def with_options(client: TestClient, case: dict[str, Any]) -> None:

@@ -69,7 +69,9 @@ def test_every_option_has_a_standing_and_every_kept_one_a_reason():
 
 def test_options_that_are_fields_of_a_job_are_live_and_have_its_default():
     fields = {view_of(name).option: name for name in GenerationParams.model_fields if view_of(name).option}
-    assert fields == {"sd_model_checkpoint": "checkpoint", "CLIP_stop_at_last_layers": "clip_skip"}
+    renamed = {"sd_model_checkpoint": "checkpoint", "CLIP_stop_at_last_layers": "clip_skip"}
+    assert {option: field for option, field in fields.items() if option != field} == renamed
+    assert {"eta_ancestral", "s_churn", "randn_source", "emphasis", "s_min_uncond", "uni_pc_order"} <= fields.keys()
     for option, field in fields.items():
         assert option_table()[option].field == field and option_table()[option].standing == "live"
         assert option_table()[option].default == GenerationParams.model_fields[field].default
@@ -118,6 +120,8 @@ def test_values_are_taken_in_the_options_own_type(name, value, stored):
         ("samples_save", "perhaps", "Option samples_save should be true or false (given: 'perhaps')."),
         ("samples_save", 2, "Option samples_save should be true or false (given: '2')."),
         ("samples_format", "gif", "Option samples_format should be one of png, jpg, jpeg, webp, avif (given: 'gif')."),
+        ("randn_source", "TPU", "Option randn_source should be one of CPU, GPU, NV (given: 'TPU')."),
+        ("sigma_min", -1, "Option sigma_min: input should be greater than or equal to 0 (given: '-1.0')."),
         ("samples_format", True, "Option samples_format should be a text (given: 'True')."),
         ("samples_format", {}, "Option samples_format should be a text (given: '{}')."),
         ("jpeg_quality", 0, "Option jpeg_quality should be 1 or more (given: '0')."),
@@ -178,11 +182,11 @@ def test_null_leaves_an_option_as_it_is(store):
     ("name", "value"),
     [
         ("tiling", True),
-        ("randn_source", "CPU"),
+        ("sd_noise_schedule", "Zero Terminal SNR"),
         ("sd_vae", "other.safetensors"),
         ("outdir_txt2img_samples", "/etc"),
         ("face_restoration", "nonsense"),
-        ("comma_padding_backtrack", 60),
+        ("token_merging_ratio", 0.5),
         ("upscaler_for_img2img", "Lanczos"),
     ],
 )
@@ -284,6 +288,7 @@ def test_a_file_that_a1111_wrote_is_used_as_far_as_it_goes_and_kept(tmp_path, ca
     path = tmp_path / "config.json"
     theirs = {
         "jpeg_quality": 70.0,
+        "tiling": True,
         "randn_source": "NV",
         "CLIP_stop_at_last_layers": 99,
         "an_extension_option": {"a": 1},
@@ -291,16 +296,29 @@ def test_a_file_that_a1111_wrote_is_used_as_far_as_it_goes_and_kept(tmp_path, ca
     }
     path.write_text(json.dumps(theirs))
     store = OptionsStore(path)
-    assert (store.get("jpeg_quality"), store.get("randn_source"), store.get("CLIP_stop_at_last_layers")) == (70, "GPU", 1)
+    assert (store.get("jpeg_quality"), store.get("randn_source"), store.get("CLIP_stop_at_last_layers")) == (70, "NV", 1)
     assert store.get("samples_save") is True
-    assert "randn_source" in caplog.text and "CLIP_stop_at_last_layers" in caplog.text and "an_extension_option" not in caplog.text
+    assert "tiling" in caplog.text and "CLIP_stop_at_last_layers" in caplog.text
+    assert "randn_source" not in caplog.text and "an_extension_option" not in caplog.text
     store.set_many({"samples_format": "jpg"})
     assert json.loads(path.read_text()) == {**theirs, "samples_format": "jpg"}
 
 
-def test_half_a_surrogate_is_no_reason_to_fail(store, tmp_path):
-    store.set_many({"gallery_height": "\ud83d"})
-    assert OptionsStore(tmp_path / "config.json").get("gallery_height") == "\ud83d"
+def test_half_a_character_is_refused_because_no_answer_could_tell_it(store, tmp_path):
+    for name, value in (("gallery_height", "\ud83d"), ("quicksettings_list", ["\ud83d"])):
+        with pytest.raises(InvalidParams, match=f"Option {name} should be a text without halves of characters"):
+            store.set_many({name: value})
+    assert not (tmp_path / "config.json").exists()
+    store.set_many({"gallery_height": "\U0001f34e"})
+    assert OptionsStore(tmp_path / "config.json").get("gallery_height") == "\U0001f34e"
+
+
+def test_half_a_character_in_the_file_is_passed_over(tmp_path, caplog):
+    path = tmp_path / "config.json"
+    path.write_text('{"gallery_height": "\\ud83d", "samples_format": "jpg"}')
+    store = OptionsStore(path)
+    assert (store.get("gallery_height"), store.get("samples_format")) == ("", "jpg")
+    assert "gallery_height" in caplog.text
 
 
 # one request
@@ -331,7 +349,8 @@ def test_options_fill_in_what_a_request_leaves_open(store):
     assert values == {"prompt": "a red house", "checkpoint": ""}
     params = make_params(**filled)
     assert (params.clip_skip, params.checkpoint, params.prompt) == (2, "pocket.safetensors [485672b45d]", "a red house")
-    assert store.view().apply_to({"clip_skip": 1, "checkpoint": "x"}) == {"clip_skip": 1, "checkpoint": "x"}
+    filled = store.view().apply_to({"clip_skip": 1, "checkpoint": "x", "s_churn": 0, "rho": None})
+    assert (filled["clip_skip"], filled["checkpoint"], filled["s_churn"], filled["rho"]) == (1, "x", 0, 0.0)
     assert store.override({"CLIP_stop_at_last_layers": 3}).apply_to({})["clip_skip"] == 3
 
 

@@ -48,7 +48,7 @@ def fact_routes(services: Services) -> APIRouter:
     @router.post("/tokens")
     def tokens(question: TokenQuestion) -> TokenAnswer:
         """How many tokens the prompt has, and how many fit without another chunk."""
-        text = strip_comments(question.text)
+        text = strip_comments(question.text) if services.options.view().switch("enable_prompt_comments") else question.text
         counted = count_tokens(text if question.negative else cut_tags(text)[0], question.steps, services.tokenizer)
         return TokenAnswer(count=counted.tokens, limit=counted.limit)
 

@@ -1,7 +1,6 @@
 """The answer of txt2img and img2img: pictures, the request as understood, and A1111's `info` (JSON in JSON)."""
 
 import json
-import secrets
 import time
 from collections.abc import Mapping
 
@@ -48,8 +47,6 @@ def _echo(order: Order) -> dict[str, object]:
 def _info(services: Services, order: Order, job: JobView) -> dict[str, object]:
     params, request = job.params, order.request
     count = (request.batch_size or 1) * (request.n_iter or 1)
-    # A variation seed is named even where it has no effect, as A1111 does.
-    subseed = request.subseed if request.subseed is not None and request.subseed >= 0 else secrets.randbelow(2**32)
     texts = [picture.infotext for picture in job.pictures]
     said = dict(split_infotext(texts[0])[2]) if texts else {}
     model_name, model_hash = _model(services, params.checkpoint, said)
@@ -59,10 +56,11 @@ def _info(services: Services, order: Order, job: JobView) -> dict[str, object]:
         "negative_prompt": params.negative_prompt,
         "all_negative_prompts": [params.negative_prompt] * count,
         "seed": params.seed,
-        "all_seeds": [params.seed + i for i in range(count)],
-        "subseed": subseed,
-        "all_subseeds": [subseed + i for i in range(count)],
-        "subseed_strength": request.subseed_strength or 0,
+        "all_seeds": [params.seed_of(i) for i in range(count)],
+        # A variation seed is named even where it has no effect, as A1111 does.
+        "subseed": params.subseed,
+        "all_subseeds": [params.subseed + i for i in range(count)],
+        "subseed_strength": params.subseed_strength,
         "width": params.width,
         "height": params.height,
         "sampler_name": params.sampler,

@@ -12,7 +12,7 @@ from app.api.sdapi.unsupported import LATENT_RESIZE, refuse_unsupported
 from app.api.services import Services
 from app.jobs import OptionsView
 from app.schema.errors import InvalidParams
-from app.schema.params import GenerationParams, make_params
+from app.schema.params import CHURN, GenerationParams, make_params
 from app.schema.samplers import SCHEDULERS, find_sampler, find_scheduler
 
 DEFAULT_SAMPLER = "Euler"
@@ -47,9 +47,9 @@ def translate(services: Services, request: GenerationRequest) -> Order:
     sampler, suffix = find_sampler((request.sampler_name or request.sampler_index or DEFAULT_SAMPLER)[:MAX_NAME_CHARS])
     # A schedule in an old sampler name wins over the scheduler beside it, as in A1111.
     scheduler = suffix or find_scheduler((request.scheduler or SCHEDULERS[0].name)[:MAX_NAME_CHARS])
-    refuse_unsupported(request, sampler.name, services.catalog)
+    refuse_unsupported(request, services.catalog)
     options = services.options.override(request.override_settings or {})
-    prompt, negative = final_prompts(services, request.prompt or "", request.negative_prompt or "", request.styles or [])
+    prompt, negative = final_prompts(services, options, request.prompt or "", request.negative_prompt or "", request.styles or [])
     values: dict[str, object] = {
         "prompt": prompt,
         "negative_prompt": negative,
@@ -63,12 +63,26 @@ def translate(services: Services, request: GenerationRequest) -> Order:
         "height": request.height,
         "batch_size": request.batch_size,
         "n_iter": request.n_iter,
+        "subseed": max(-1, -1 if request.subseed is None else request.subseed),
+        "subseed_strength": request.subseed_strength or 0,
+        "seed_resize_from_w": max(0, request.seed_resize_from_w or 0),
+        "seed_resize_from_h": max(0, request.seed_resize_from_h or 0),
+        "s_min_uncond": request.s_min_uncond,
+        **_churn(request, options),
     }
     values = options.apply_to(values)
     if isinstance(request, Img2ImgRequest):
         make_params(**values)  # tells what is wrong before pictures are decoded
         values |= _img2img(services, request, options)
     return Order(request, make_params(**values), options)
+
+
+def _churn(request: GenerationRequest, options: OptionsView) -> dict[str, object]:
+    """The request's s_churn and its kin, but for those that an option sets: as in A1111 that one wins, and is told in the infotext."""
+    neutral: dict[str, object] = {name: GenerationParams.model_fields[name].default for name in CHURN}
+    asked: dict[str, object] = {name: getattr(request, name) for name in CHURN if options[name] == neutral[name]}
+    given = {name: value for name, value in asked.items() if value is not None}
+    return {**given, "quiet": tuple(name for name, value in given.items() if value != neutral[name])}
 
 
 def _img2img(services: Services, request: Img2ImgRequest, options: OptionsView) -> dict[str, object]:

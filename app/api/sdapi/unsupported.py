@@ -20,16 +20,12 @@ LATENT_MODES = (
 """A1111's ways of enlarging latents; known by name here, so that a misspelt one is told apart."""
 LATENT_RESIZE = 3
 """`resize_mode` of img2img that enlarges latents."""
-_NOISED = frozenset({"DPM2 a", "DPM++ 2S a", "DPM++ SDE", "DPM++ 2M SDE", "DPM++ 2M SDE Heun", "DPM++ 3M SDE", "DPM fast"})
-"""Samplers that look at s_noise alone."""
-_CHURNED = frozenset({"Euler", "Heun", "DPM2"})
-"""Samplers that look at s_churn; s_tmin, s_tmax and s_noise act only with it."""
 
 
-def refuse_unsupported(request: GenerationRequest, sampler: str, catalog: Catalog) -> None:
+def refuse_unsupported(request: GenerationRequest, catalog: Catalog) -> None:
     """NotSupported, one sentence a thing; FourKeyError (500) where A1111 answers an unknown upscaler or refiner so."""
     _check_names(request, catalog)
-    reasons = [*_common(request, sampler), *(_img2img(request) if isinstance(request, Img2ImgRequest) else _txt2img(request))]
+    reasons = [*_common(request), *(_img2img(request) if isinstance(request, Img2ImgRequest) else _txt2img(request))]
     if reasons:
         raise NotSupported(" ".join(reasons))
 
@@ -47,23 +43,13 @@ def _check_names(request: GenerationRequest, catalog: Catalog) -> None:
         check_mask(request.mask)
 
 
-def _common(request: GenerationRequest, sampler: str) -> Iterator[str]:
+def _common(request: GenerationRequest) -> Iterator[str]:
     if request.refiner_checkpoint not in (None, "", "None") and request.refiner_switch_at != 1:
         yield "The refiner (refiner_checkpoint) is not there yet."
-    if request.subseed_strength:
-        yield "Variations (subseed_strength) are not there yet; it must be 0."
-    if min(request.seed_resize_from_w or 0, request.seed_resize_from_h or 0) > 0:
-        yield "seed_resize_from_w and seed_resize_from_h are not there yet; leave them out."
     if request.restore_faces:
         yield "restore_faces is not there yet; it must be false."
     if request.tiling:
         yield "tiling is not there yet; it must be false."
-    if request.s_min_uncond:
-        yield "s_min_uncond is not there yet; it must be 0."
-    if request.s_churn and sampler in _CHURNED:
-        yield "s_churn is not there yet; it must be 0."
-    if request.s_noise not in (None, 1) and sampler in _NOISED:
-        yield "s_noise is not there yet; it must be 1."
 
 
 def _txt2img(request: Txt2ImgRequest) -> Iterator[str]:

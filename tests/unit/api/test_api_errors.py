@@ -47,6 +47,9 @@ BAD = {
     "unknown option": ({"override_settings": {"no_such_option": 1}}, "no_such_option"),
     "unknown checkpoint": ({"override_settings": {"sd_model_checkpoint": "nope"}}, "'nope'"),
     "unknown sampler in an infotext": ({"sampler_name": None, "sampler_index": "zzz"}, "'zzz'"),
+    "a variation of more than all": ({"subseed_strength": 1.5}, "subseed_strength: "),
+    "negative churn": ({"s_churn": -1}, "s_churn: "),
+    "endless sigma": ({"override_settings": {"sigma_max": "inf"}}, "sigma_max should be a finite number"),
     "args of a script": ({"alwayson_scripts": {"seed": {"args": None}}}, "'seed'"),
 }
 
@@ -67,15 +70,11 @@ UNSUPPORTED = [
     {"enable_hr": True, "hr_upscaler": "Latent (nearest)", "denoising_strength": 0.5},
     {"tiling": True},
     {"restore_faces": True},
-    {"subseed_strength": 0.3},
-    {"seed_resize_from_w": 32, "seed_resize_from_h": 32},
-    {"s_churn": 3},
-    {"s_min_uncond": 1.5},
     {"refiner_checkpoint": "pocket-emoji-v1", "refiner_switch_at": 0.5},
     {"script_name": "X/Y/Z plot"},
     {"override_settings": {"sd_vae": "some.vae.pt"}},
-    {"override_settings": {"eta_noise_seed_delta": 31337}},
-    {"infotext": "a\nSteps: 3, Sampler: Euler, Seed: 1, ENSD: 31337"},
+    {"override_settings": {"sd_noise_schedule": "Zero Terminal SNR"}},
+    {"infotext": "a\nSteps: 3, Sampler: Euler, Seed: 1, Token merging ratio: 0.5"},
     {"infotext": "a\nSteps: 3, Sampler: Euler, Denoising strength: 0.5, Hires upscale: 2, Hires upscaler: Latent"},
 ]
 

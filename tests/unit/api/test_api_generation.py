@@ -251,3 +251,45 @@ def test_an_error_after_the_blanks_is_told_in_the_body(world: World) -> None:
     world.engine.allow(3)
     response = running.result()
     assert response.text.startswith(" ") and response.json()["errors"] == "It went wrong inside."
+
+
+def test_variations_keep_the_seed_and_count_their_own(client: TestClient) -> None:
+    info = info_of(client.post(TXT2IMG, json={**SMALL, "batch_size": 2, "subseed": 5, "subseed_strength": 0.5}))
+    assert (info["all_seeds"], info["all_subseeds"], info["subseed_strength"]) == ([1, 1], [5, 6], 0.5)
+    assert "Variation seed: 6, Variation seed strength: 0.5" in info["infotexts"][1]
+    info = info_of(client.post(TXT2IMG, json={**SMALL, "batch_size": 2, "subseed": 5}))
+    assert (info["all_seeds"], info["all_subseeds"]) == ([1, 2], [5, 6]) and "Variation" not in info["infotexts"][1]
+    assert 0 <= info_of(client.post(TXT2IMG, json={**SMALL, "subseed": None, "subseed_strength": 0.1}))["subseed"] < 2**32
+
+
+def test_an_option_beats_the_requests_churn_and_only_that_is_told(world: World, client: TestClient) -> None:
+    asked = {**SMALL, "s_churn": 3, "s_noise": 1.05, "s_tmax": 0, "override_settings": {"s_churn": 2.0, "s_tmin": 0.1}}
+    info = info_of(client.post(TXT2IMG, json=asked))
+    params = world.engine.jobs[-1].params
+    assert (params.s_churn, params.s_tmin, params.s_tmax, params.s_noise, params.quiet) == (2.0, 0.1, 0.0, 1.05, ("s_noise",))
+    assert "Sigma churn: 2.0, Sigma tmin: 0.1, " in info["infotexts"][0] and "Sigma noise" not in info["infotexts"][0]
+
+
+def test_a_request_beats_the_other_options(world: World, client: TestClient) -> None:
+    options = {"s_min_uncond": 4.0, "eta_ancestral": 0.4, "randn_source": "NV"}
+    client.post(TXT2IMG, json={**SMALL, "s_min_uncond": 1, "eta": 0.3, "override_settings": options})
+    client.post(TXT2IMG, json={**SMALL, "override_settings": options})
+    first, second = (job.params for job in world.engine.jobs[-2:])
+    assert (first.s_min_uncond, first.eta, first.randn_source) == (1.0, 0.3, "NV")
+    assert (second.s_min_uncond, second.eta, second.eta_ancestral) == (4.0, None, 0.4)
+
+
+def test_comments_stay_where_the_options_keep_them(world: World, client: TestClient) -> None:
+    kept = {"override_settings": {"enable_prompt_comments": False}}
+    assert info_of(client.post(TXT2IMG, json={**SMALL, "prompt": "a # b", **kept}))["prompt"] == "a # b"
+    assert client.post("/api/v1/tokens", json={"text": "# a b c"}).json()["count"] == 0
+    assert client.post("/sdapi/v1/options", json={"enable_prompt_comments": False}).status_code == 200
+    assert client.post("/api/v1/tokens", json={"text": "# a b c"}).json()["count"] == 4
+
+
+def test_an_infotext_brings_its_rare_settings(world: World, client: TestClient) -> None:
+    text = "a\nSteps: 3, Sampler: Euler a, Seed: 1, Size: 64x64, ENSD: 31337, RNG: NV, Sigma churn: 2, NGMS: 3, Seed resize from: 96x72"
+    assert client.post(TXT2IMG, json={"infotext": text}).status_code == 200
+    params = world.engine.jobs[-1].params
+    assert (params.eta_noise_seed_delta, params.randn_source, params.s_churn, params.s_min_uncond) == (31337, "NV", 2.0, 3.0)
+    assert (params.seed_resize_from_w, params.seed_resize_from_h, params.quiet) == (96, 72, ())

@@ -35,8 +35,24 @@ def test_pictures_are_made_with_their_settings(tiny_models: Path, tmp_path: Path
         "width": 64,
         "height": 72,
         "clip_skip": 2,
+        # by the text's silence
+        "emphasis": "Original",
+        "randn_source": "GPU",
+        "sigma_min": 0.0,
+        "sigma_max": 0.0,
+        "rho": 0.0,
     }
     assert restored.model_name == "tiny-b"
+
+
+def test_every_setting_has_a_flag(tiny_models: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    flags = ["--prompt", "a (b:1.3)", "--steps", "2", "--W", "64", "--H", "64", "--seed", "1", "--ckpt", "tiny-a", "--sampler", "UniPC"]
+    flags += ["--no-uni-pc-lower-order-final", "--subseed-strength", "0.4", "--randn-source", "NV", "--emphasis", "No norm"]
+    status, paths, error = run(capsys, "txt2img", *flags, "--outdir", str(tmp_path), "--data-dir", str(tiny_models), "--device", "cpu")
+    assert status == 0, error
+    values = params_from_infotext(read_picture(paths[0]).text).values
+    assert (values["randn_source"], values["emphasis"], values["subseed_strength"]) == ("NV", "No norm", 0.4)
+    assert 0 <= values["subseed"] < 2**32  # drawn
 
 
 def test_from_a_picture_and_into_the_outputs_folder(tiny_data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -11,12 +11,15 @@ from app import __version__
 from app.metadata import format_infotext, infotext_fields, parse_infotext
 from app.metadata.fields import ORDER, in_order, label_of
 from app.metadata.names import known_sampler, known_scheduler, schedule_label
-from app.schema.params import GenerationParams, make_params
+from app.schema.params import GenerationParams, make_params, view_of
 from app.schema.samplers import SAMPLERS, SCHEDULERS
 
 DATA = Path(__file__).parents[2] / "data" / "parser"
 CASES = json.loads((DATA / "infotext_cases.json").read_text(encoding="utf-8"))
 LABELS = json.loads((DATA / "infotext_labels.json").read_text(encoding="utf-8"))
+CHURNED = {"s_churn": 4.0, "s_tmin": 0.5, "s_tmax": 8.0, "s_noise": 1.1}
+RANGE = {"sigma_min": 0.1, "sigma_max": 10.0, "rho": 5.0}
+RESIZED = {"seed_resize_from_w": 96, "seed_resize_from_h": 64}
 
 
 def labels(params: GenerationParams, **extras: object) -> dict[str, object]:
@@ -64,9 +67,55 @@ def test_defaults_are_silent() -> None:
 
 
 def test_every_labelled_field_of_the_schema_can_appear() -> None:
-    params = make_params(mode="img2img", init_images=("x",), clip_skip=2, sampler="Euler a", eta=0.5)
-    said = labels(params)
-    assert {label_of(name) for name in GenerationParams.model_fields} - {None} <= said.keys()
+    noise = {"eta_noise_seed_delta": 9, "randn_source": "NV", "subseed": 4, "subseed_strength": 0.5, **RESIZED}
+    said = {
+        **labels(make_params(mode="img2img", init_images=("x",), clip_skip=2, sampler="Euler a", eta=0.5, **noise)),
+        **labels(make_params(sampler="Euler", scheduler="Beta", sgm_noise_multiplier=True, **CHURNED)),
+        **labels(make_params(sampler="Euler", scheduler="Karras", always_discard_next_to_last_sigma=True, **RANGE)),
+    }
+    assert {label_of(name) for name in GenerationParams.model_fields if not view_of(name).where_it_acts} - {None} <= said.keys()
+
+
+def test_settings_that_are_told_where_they_act_are_left_to_the_recipe() -> None:
+    acting = {"emphasis": "No norm", "s_min_uncond": 2.0, "s_min_uncond_all": True, "skip_early_cond": 0.2, "pad_cond_uncond": True}
+    assert labels(make_params(**acting, pad_cond_uncond_v0=True, use_old_scheduling=True)) == labels(make_params())
+    assert labels(make_params(**acting), NGMS="2.0")["NGMS"] == "2.0"
+
+
+@pytest.mark.parametrize(
+    ("values", "said"),
+    [
+        ({"sampler": "Euler", **CHURNED}, {"Sigma churn": 4.0, "Sigma tmin": 0.5, "Sigma tmax": 8.0, "Sigma noise": 1.1}),
+        ({"sampler": "Euler", "quiet": ("s_churn", "s_tmin", "s_tmax"), **CHURNED}, {"Sigma noise": 1.1}),
+        ({"sampler": "DPM2 a", "scheduler": "Simple", **CHURNED}, {"Sigma noise": 1.1}),
+        ({"sampler": "Euler a", **CHURNED}, {}),
+        ({"sampler": "Euler", **RANGE}, {}),
+        ({"sampler": "Euler", "scheduler": "Uniform", **RANGE}, {"Schedule min sigma": 0.1, "Schedule max sigma": 10.0}),
+        ({"sampler": "DPM++ 2M", **RANGE}, {"Schedule min sigma": 0.1, "Schedule max sigma": 10.0, "Schedule rho": 5.0}),
+        ({"sampler": "DDIM", "scheduler": "Karras", **RANGE}, {}),
+        ({"sampler": "UniPC", "scheduler": "Beta"}, {}),
+        ({"sampler": "Euler", "scheduler": "Beta"}, {"Beta schedule alpha": 0.6, "Beta schedule beta": 0.6}),
+        ({"sampler": "Euler", "always_discard_next_to_last_sigma": True}, {"Discard penultimate sigma": True}),
+        ({"sampler": "DPM2", "always_discard_next_to_last_sigma": True}, {}),
+        ({"sampler": "Euler", "sgm_noise_multiplier": True}, {"SGM noise multiplier": True}),
+        ({"sampler": "UniPC", "sgm_noise_multiplier": True}, {}),
+        ({"sampler": "Euler", "sgm_noise_multiplier": True, "mode": "img2img", "init_images": ("x",)}, {}),
+        ({"sampler": "Euler a", "eta_noise_seed_delta": 7}, {"ENSD": 7}),
+        ({"sampler": "Euler a", "eta_noise_seed_delta": 7, "eta_ancestral": 0}, {"Eta": 0.0}),
+        ({"sampler": "DPM++ SDE", "eta_noise_seed_delta": 7}, {}),
+        ({"sampler": "DDIM", "eta_ancestral": 0.3, "eta_ddim": 0.4}, {"Eta DDIM": 0.4}),
+        ({"sampler": "Euler a", "eta": 0.2, "eta_ancestral": 0.3}, {"Eta": 0.2}),
+        ({"randn_source": "CPU", "sampler": "Euler"}, {"RNG": "CPU"}),
+        ({"sampler": "Euler", "subseed": 4, "subseed_strength": 0.2}, {"Variation seed": 6, "Variation seed strength": 0.2}),
+        ({"sampler": "Euler", "subseed": 4}, {}),
+        ({"sampler": "Euler", **RESIZED}, {"Seed resize from": "96x64"}),
+        ({"sampler": "Euler", "seed_resize_from_w": 96}, {}),
+    ],
+)
+def test_rare_settings_stand_where_a1111_names_them(values: dict[str, object], said: dict[str, object]) -> None:
+    plain = ("Denoising strength", "Schedule type", "Sampler", "Steps", "CFG scale", "Seed", "Size", "Model", "Model hash", "Version")
+    fields = infotext_fields(make_params(**values), seed=5, model_name="m", model_hash="0", index=2)
+    assert {label: value for label, value in fields if label not in plain} == said
 
 
 def test_extras_land_in_their_place_and_may_not_repeat_a_setting() -> None:

@@ -5,6 +5,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from app.metadata import format_infotext, infotext_fields, params_from_infotext, parse_infotext
+from app.metadata.compat import uses_emphasis
 from app.metadata.fields import label_of
 from app.schema.params import MAX_PIXELS, MAX_SEED, GenerationParams, make_params
 from app.schema.samplers import SAMPLERS, SCHEDULERS
@@ -29,6 +30,30 @@ PARAMS = st.fixed_dictionaries(
         "denoising_strength": st.floats(0, 1),
     }
 )
+RESET = {"randn_source": "GPU", "sigma_min": 0.0, "sigma_max": 0.0, "rho": 0.0}
+"""What a text says by its silence, as in A1111: these fields go back to their defaults."""
+RESET_RHO = {"rho": 0.0}
+RARE = {
+    "eta_noise_seed_delta": 31337, "randn_source": "NV", "subseed": 7, "subseed_strength": 0.25, "seed_resize_from_w": 96,
+    "seed_resize_from_h": 64, "s_churn": 4.0, "s_tmin": 0.5, "s_tmax": 8.0, "s_noise": 1.1, "sigma_min": 0.1, "sigma_max": 10.0, "rho": 5.0,
+    "beta_dist_alpha": 0.8, "beta_dist_beta": 0.5, "always_discard_next_to_last_sigma": True, "sgm_noise_multiplier": True,
+}  # fmt: skip
+ACTED = {
+    "emphasis": "No norm", "skip_early_cond": 0.2, "s_min_uncond": 2.5, "s_min_uncond_all": True, "pad_cond_uncond": True,
+    "pad_cond_uncond_v0": True, "use_old_scheduling": True,
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(("sampler", "scheduler", "told"), [("Euler", "Beta", 16), ("Euler", "Karras", 14), ("Euler a", "Karras", 11)])
+def test_every_rare_field_comes_back(sampler: str, scheduler: str, told: int) -> None:
+    params = make_params(prompt="a", sampler=sampler, scheduler=scheduler, seed=1, **RARE)
+    extras = {label_of(name): str(value) for name, value in ACTED.items()}
+    text = format_infotext("a", "", infotext_fields(params, seed=1, model_name="m", model_hash="", extras=extras))
+    for restored in (params_from_infotext(text), params_from_infotext(parse_infotext(text))):
+        assert restored.extras == {} and restored.warnings == ()
+        again = {**RARE, **ACTED} | dict(restored.values)  # no sampler's text has all of them: those that are there must be equal
+        assert {name: again[name] for name in (*RARE, *ACTED)} == {**RARE, **ACTED} | (RESET_RHO if scheduler == "Beta" else {})
+        assert len(restored.values.keys() & RARE.keys()) == told
 
 
 @settings(max_examples=150)
@@ -45,7 +70,11 @@ def test_every_labelled_field_comes_back(values: dict[str, object]) -> None:
             assert again.pop("scheduler") == automatic.title()
         else:
             assert again.pop("scheduler") == params.scheduler
-        assert again == {name: value for name, value in values.items() if name != "scheduler"}
+        if again.pop("emphasis", None) is not None:
+            assert uses_emphasis(params.prompt) or uses_emphasis(params.negative_prompt)
+        beta = {name: again.pop(name, None) for name in ("beta_dist_alpha", "beta_dist_beta")}  # always told with that schedule
+        assert set(beta.values()) <= {None, 0.6}
+        assert again == {name: value for name, value in values.items() if name != "scheduler"} | RESET
         assert (restored.model_name, restored.model_hash) == ("a model, v2", "0123456789")
         assert restored.extras == {} and restored.warnings == ()
         assert make_params(**restored.values).seed == params.seed
@@ -54,7 +83,7 @@ def test_every_labelled_field_comes_back(values: dict[str, object]) -> None:
 def test_every_labelled_field_is_in_the_round_trip() -> None:
     labelled = {name for name in GenerationParams.model_fields if label_of(name)}
     named = {"steps", "sampler", "scheduler", "cfg_scale", "seed", "width", "height", "clip_skip", "denoising_strength", "checkpoint"}
-    assert labelled == named | {"eta"}  # which stands there only where its sampler has one: see below
+    assert labelled == named | RARE.keys() | ACTED.keys() | {"eta"}  # which stands there only where its sampler has one: see below
 
 
 @pytest.mark.parametrize("sampler", ["Euler a", "DDIM"])
@@ -66,7 +95,7 @@ def test_eta_comes_back_from_either_label(sampler: str) -> None:
 
 
 def test_extras_come_back_too() -> None:
-    extras = {"VAE hash": "34b1", "VAE": "v.safetensors", "Hires resize": "96x128", "RNG": "NV", "Lora hashes": "a: 1, b: 2"}
+    extras = {"VAE hash": "34b1", "VAE": "v.safetensors", "Hires resize": "96x128", "Tiling": "True", "Lora hashes": "a: 1, b: 2"}
     fields = infotext_fields(make_params(), seed=1, model_name="m", model_hash="0", extras=extras)
     text = format_infotext("a", "", fields)
     assert params_from_infotext(text).extras == extras
@@ -127,7 +156,7 @@ def test_labels_of_another_case_are_understood() -> None:
     restored = params_from_infotext("a\nsteps: 7, CFG Scale: 5, Denoising Strength: 0.3, seed: 4, size: 64x72, MODEL HASH: ABCDEF01")
     assert restored.values == {
         "prompt": "a", "negative_prompt": "", "steps": 7, "cfg_scale": 5.0, "denoising_strength": 0.3, "seed": 4, "width": 64, "height": 72,
-        "clip_skip": 1, "scheduler": "Automatic",
+        "clip_skip": 1, "scheduler": "Automatic", **RESET,
     }  # fmt: skip
     assert restored.model_hash == "abcdef01"
 
@@ -154,11 +183,12 @@ def test_lines_behind_the_settings() -> None:
     assert params_from_infotext("a\nSteps: 5, few\nb").values["prompt"] == "a\nSteps: 5, few\nb"
 
 
-def test_old_hires_and_old_switches_are_extras() -> None:
+def test_old_hires_and_old_switches() -> None:
     text = "[a:b:0.5]\nSteps: 9, Sampler: DDIM, Seed: 1, Size: 512x768, First pass size: 0x0, Version: v1.5.1"
     restored = params_from_infotext(text)
     assert (restored.values["width"], restored.values["height"]) == (448, 640)
-    assert restored.extras["Hires resize"] == "512x768" and restored.extras["Pad conds v0"] == "True"
+    assert restored.extras["Hires resize"] == "512x768" and restored.values["pad_cond_uncond_v0"] is True
+    assert restored.values["use_old_scheduling"] is True and restored.extras["Downcast alphas_cumprod"] == "True"
     assert restored.version == "v1.5.1" and "Emphasis" not in restored.extras
 
 

@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from app.sampling.guidance import Conditions, Scheduled, Watched, guided
+from app.sampling.guidance import Conditions, NegativeSkips, Scheduled, Watched, guided
 from app.sampling.protocol import Denoise, Sampler
 
 
@@ -23,10 +23,12 @@ def steady(value: float, tokens: int = 77) -> Scheduled:
     return Scheduled(((10, context(value, tokens)),))
 
 
-def run(conditions: list[Conditions], cfg: float, times: int = 1) -> tuple[Tensor, list[int]]:
+def run(
+    conditions: list[Conditions], cfg: float, times: int = 1, skips: NegativeSkips | None = None
+) -> tuple[Tensor, list[int]]:
     """A network whose answer is x plus the conditioning's value; also how many rows each question had."""
     x = torch.arange(len(conditions), dtype=torch.float32)[:, None, None, None].expand(-1, 4, 2, 2)
-    steps = guided(asking(x, times), conditions, cfg, Watched())
+    steps = guided(asking(x, times), conditions, cfg, Watched(), skips)
     asked = []
     try:
         rows = next(steps)
@@ -99,3 +101,41 @@ def test_cfg_plus_plus_asks_for_the_negative_too() -> None:
     with pytest.raises(StopIteration) as end:
         steps.send(rows.x + rows.context[:, :1, :1, None])
     assert end.value.value[:, 0, 0, 0, 0].tolist() == [3.0, 1.0]
+
+
+PLAIN = Conditions(((1.0, steady(3.0)),), steady(1.0))
+
+
+@pytest.mark.parametrize(
+    ("skips", "rows"),
+    [
+        (NegativeSkips(), [2, 2, 2, 2, 2]),
+        (NegativeSkips(early=0.4, calls=5), [1, 1, 1, 2, 2]),
+        (NegativeSkips(early=0.01, calls=5), [1, 2, 2, 2, 2]),
+        (NegativeSkips(below=2.0), [2, 1, 2, 1, 2]),
+        (NegativeSkips(below=2.0, every_call=True), [1, 1, 1, 1, 1]),
+        (NegativeSkips(below=1.0, every_call=True), [2, 2, 2, 2, 2]),
+        (NegativeSkips(early=0.2, calls=5, below=2.0), [1, 1, 2, 1, 2]),
+        (NegativeSkips(below=2.0, every_call=True, timestep_of=lambda sigma: sigma * 100), [2, 2, 2, 2, 2]),
+    ],
+)
+def test_the_negative_prompt_can_be_left_out(skips: NegativeSkips, rows: list[int]) -> None:
+    result, asked = run([PLAIN], 7.0, 5, skips)
+    assert asked == rows
+    assert result[0, 0, 0, 0].item() == (15.0 if rows[-1] == 2 else 3.0)
+
+
+def test_what_left_it_out_is_noted() -> None:
+    watched, x = Watched(), torch.zeros(1, 4, 2, 2)
+    steps = guided(asking(x, 2), [PLAIN], 7.0, watched, NegativeSkips(early=0.1, calls=2, below=2.0))
+    rows = next(steps)
+    assert watched.acted == {"skip_early_cond"}
+    steps.send(rows.x)
+    assert watched.acted == {"skip_early_cond", "s_min_uncond"}
+
+
+def test_without_a_negative_prompt_the_first_part_of_and_stands_for_it() -> None:
+    parts = Conditions(((1.0, steady(3.0)), (0.5, steady(9.0))), steady(1.0))
+    result, asked = run([parts, parts], 8.0, 1, NegativeSkips(early=1.0))
+    assert asked == [4]
+    assert result[:, 0, 0, 0].tolist() == [3.0 + 0.5 * 6.0, 4.0 + 0.5 * 6.0]
