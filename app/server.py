@@ -109,11 +109,12 @@ class Server:
 
     def app(self) -> "FastAPI":
         """The web application: API, static files, page."""
-        from fastapi import FastAPI
+        from fastapi_offline import FastAPIOffline
 
         from app.api import install_api
 
-        app = FastAPI(title="Darkroom", version=__version__)
+        # FastAPI's own /docs takes its scripts from a public server; these come with the package.
+        app = FastAPIOffline(title="Darkroom", version=__version__, static_url="/docs/static")
         install_api(app, self.services)
         if not self.settings.nowebui:
             self._add_page(app)

@@ -1,4 +1,4 @@
-"""What all tests share: no network, and the tiny models, written once and kept in pytest's cache."""
+"""What all tests share: no network, one thread a process, and the tiny models, written once and kept in pytest's cache."""
 
 import os
 import shutil
@@ -8,6 +8,8 @@ import pytest
 
 os.environ.setdefault("GRADIO_ANALYTICS_ENABLED", "False")
 os.environ.setdefault("HF_HUB_OFFLINE", "1")
+# The tests' servers and the tests themselves share few cores; threads of several processes that wait for each other spin.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 from tools.make_tiny_models import make_models
 

@@ -48,6 +48,11 @@ EPILOG = """commands:
   webui.py txt2img ...     make pictures without a server (txt2img --help)
   webui.py img2img ...     the same from a picture
 
+flags of webui.py itself:
+  --torch-index URL        where torch comes from (also DARKROOM_TORCH_INDEX)
+  --skip-install           run in this Python as it is (also DARKROOM_SKIP_INSTALL=1)
+  --reinstall              make .venv anew
+
 Every flag is also a variable (DARKROOM_PORT=3001) and a key of darkroom.toml in the data folder (port = 3001); a flag beats a
 variable, a variable beats the file. COMMANDLINE_ARGS is read as A1111 does."""
 

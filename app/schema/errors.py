@@ -4,6 +4,9 @@ from collections.abc import Collection
 from difflib import get_close_matches
 from typing import ClassVar
 
+SHOWN_NAMES = 24
+"""Most names that an error lists."""
+
 
 class DarkroomError(Exception):
     """Something the user can put right: the message names the thing and the remedy, in one or two sentences.
@@ -31,7 +34,9 @@ class UnknownName(DarkroomError):
 
     def __init__(self, kind: str, name: str, known: Collection[str]) -> None:
         near = get_close_matches(name, known, n=3)
-        hint = f" Did you mean {' or '.join(near)}?" if near else (f" Known: {', '.join(sorted(known)[:12])}." if known else "")
+        shown, more = sorted(known)[:SHOWN_NAMES], len(known) - SHOWN_NAMES
+        listed = ", ".join(shown) + (f" and {more} more" if more > 0 else "")
+        hint = f" Did you mean {' or '.join(near)}?" if near else (f" Known: {listed}." if known else "")
         super().__init__(f"There is no {kind} {name!r}.{hint}")
         self.kind, self.name = kind, name
 

@@ -62,6 +62,7 @@ def page_options(parts: PageParts) -> dict[str, Any]:
             f'<link rel="icon" type="image/svg+xml" href="{STATIC_PATH}/icons/darkroom.svg">',
             f'<link rel="stylesheet" href="{STATIC_PATH}/css/darkroom.css?v={version}">',
             f'<meta name="darkroom-theme" content="{forced or ""}">',
+            f'<script src="{STATIC_PATH}/js/early.js?v={version}"></script>',
             f'<script type="module" src="{STATIC_PATH}/js/main.js?v={version}"></script>',
         )
     )

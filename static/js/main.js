@@ -46,6 +46,7 @@ window.darkroom = {
   },
   loaded() {
     draft.setLoaded();
+    window.darkroomEarly?.restore();
     requestAnimationFrame(fieldsChanged);
     return [];
   },

@@ -11,6 +11,12 @@ const STRIP_LENGTH = 36;
 const LIVE = "live:";
 const ENLARGED = 3;
 
+/** Where a finished picture is, and whether it is a whole one. */
+function whereKept({ id, saved_as: savedAs, job }) {
+  const early = job.interrupted && id === job.pictures.at(-1).id ? "Interrupted: made of the steps that were done. " : "";
+  return early + (savedAs ? `Saved as ${savedAs}` : "Not saved; it stays in memory for a while.");
+}
+
 class Results extends HTMLElement {
   connectedCallback() {
     this.stopListening?.();
@@ -34,9 +40,10 @@ class Results extends HTMLElement {
       this.image, this.empty);
     this.strip = h("div", { class: "dk-strip", id: `${this.tab}_gallery`, role: "listbox", "aria-label": "Pictures", "aria-orientation": "horizontal" });
     this.text = h("div", { class: "dk-infotext", id: `html_info_${this.tab}`, tabindex: "0", role: "region", "aria-label": "Settings of the picture" });
+    this.kept = h("p", { class: "dk-kept", id: `html_log_${this.tab}` });
     this.actions = this.buildActions();
     this.spoken = h("div", { class: "dk-hidden", "aria-live": "polite" });
-    this.append(this.progress.node, this.stage, this.strip, this.actions, this.text, this.spoken);
+    this.append(this.progress.node, this.stage, this.strip, this.actions, this.text, this.kept, this.spoken);
   }
 
   buildActions() {
@@ -95,7 +102,7 @@ class Results extends HTMLElement {
     if (!last) return;
     const state = `${last.id}:${last.state}`;
     if (this.announced && this.announced !== state && !isActive(last)) {
-      setText(this.spoken, last.state === "done" ? `Finished: ${last.pictures.length} pictures` : `The job ${last.state}`);
+      setText(this.spoken, last.state === "done" ? `Finished: ${last.pictures.length} picture${last.pictures.length === 1 ? "" : "s"}` : `The job ${last.state}`);
     }
     this.announced = state;
   }
@@ -153,6 +160,7 @@ class Results extends HTMLElement {
     setText(this.empty, live || jobsOf(this.tab).some(isActive) ? "The first steps are being made …" : "Pictures appear here.");
     this.actions.hidden = !picture;
     setText(this.text, picture?.infotext ?? "");
+    setText(this.kept, picture ? whereKept(picture) : "");
     if (!picture) return;
     this.download.href = this.open.href = pictureAddress(picture.id);
     this.download.download = picture.saved_as?.split("/").at(-1) ?? `${picture.seed}.${picture.format}`;

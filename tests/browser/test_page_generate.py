@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 from PIL import Image
-from playwright.sync_api import Browser, Page, expect
+from playwright.sync_api import Browser, Page, Route, expect
 
 from tests.browser.darkroom import PATIENCE_MS, Darkroom
 
@@ -44,6 +44,7 @@ def test_prompt_becomes_a_picture_with_progress_and_preview(darkroom: Darkroom) 
     expect(darkroom.progress()).to_contain_text(re.compile(r"\d+ % · step \d+/40"), timeout=PATIENCE_MS)
     darkroom.page.wait_for_function(HAS_PREVIEW, timeout=PATIENCE_MS)
     darkroom.finish(1)
+    expect(darkroom.page.locator("#html_log_txt2img")).to_contain_text(re.compile(r"Saved as txt2img-images/.*-3\.png"))
     expect(darkroom.page.locator("#txt2img_interrupt")).to_be_hidden()
     assert "a red apple" in darkroom.infotext() and "Seed: 3," in darkroom.infotext()
     red, green, blue = middle_of(darkroom.picture_bytes())
@@ -57,6 +58,22 @@ def middle_of(data: bytes) -> tuple[float, float, float]:
         inner = np.asarray(picture.convert("RGB"))[48:96, 40:88]
     red, green, blue = inner.reshape(-1, 3).mean(axis=0)
     return red, green, blue
+
+
+def test_what_is_typed_before_the_start_values_come_stays(tab: Page, server_url: str) -> None:
+    held: list[Route] = []
+
+    tab.route("**/gradio_api/run/**", lambda route: held.append(route))
+    tab.goto(server_url)
+    box = tab.locator("#txt2img_prompt textarea")
+    box.fill("rocket in space", timeout=PATIENCE_MS)
+    tab.wait_for_timeout(500)
+    assert held, "the start values did not come through the address that this test holds back"
+    tab.unroute_all()  # lets those go on that were held
+    Darkroom(tab, server_url).ready()
+    tab.wait_for_timeout(1500)
+    expect(box).to_have_value("rocket in space")
+    expect(tab.locator("#txt2img_steps input[type=number]")).to_have_value("20")
 
 
 def test_reload_in_mid_run_attaches_to_the_job(darkroom: Darkroom) -> None:
@@ -100,6 +117,7 @@ def test_interrupt_gives_the_picture_so_far(darkroom: Darkroom) -> None:
     darkroom.finish(1)
     jobs = darkroom.page.evaluate("() => fetch('api/v1/jobs').then((answer) => answer.json())")
     assert [job["interrupted"] for job in jobs] == [True]
+    expect(darkroom.page.locator("#html_log_txt2img")).to_contain_text("Interrupted: made of the steps that were done. Not saved")
 
 
 def test_reuse_takes_the_seed_of_the_shown_picture(darkroom: Darkroom) -> None:
