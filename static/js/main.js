@@ -44,9 +44,10 @@ window.darkroom = {
     requestAnimationFrame(fieldsChanged);
     return [];
   },
-  loaded() {
+  /** The page's start values are there; `starts` are those of the prompt boxes. */
+  loaded(starts) {
     draft.setLoaded();
-    window.darkroomEarly?.restore();
+    window.darkroomEarly?.restore(starts);
     requestAnimationFrame(fieldsChanged);
     return [];
   },

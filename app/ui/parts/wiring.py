@@ -214,7 +214,8 @@ class Page:
         controls = [control for tab in self.tabs.values() for control in (*tab.controls.values(), tab.overrides)]
         outputs = [*self._shared(), *(tab.styles for tab in self.tabs.values()), *controls, *self.settings.controls.values()]
         event = blocks.load(load, self.post.letter, outputs, js="() => localStorage.getItem('darkroom.draft') ?? ''", **RAW)
-        event.then(None, None, None, js=script("darkroom.loaded()"), **QUIET)
+        prompts = [tab.controls[name] for tab in self.tabs.values() for name in ("prompt", "negative_prompt")]
+        event.then(None, prompts, None, js=script("darkroom.loaded(values)"), **QUIET)
 
     def _style_updates(self) -> list[Any]:
         try:
