@@ -183,7 +183,7 @@ class EngineLoop:
         now = time.monotonic()
         if op.latents is not None and job.previews and now - running.previewed_s >= PREVIEW_EVERY_S:
             running.previewed_s = now
-            resident = self._residency.get(job.params.checkpoint, self._in_use(), lambda name: None)
+            resident = self._residency.get(running.checkpoint, self._in_use(), lambda name: None)
             self._on_event(Preview(job.id, resident.preview.pixels(op.latents[0])))
 
     def _fail(self, running: Running, error: Exception) -> None:
@@ -223,9 +223,7 @@ class EngineLoop:
 
     def _work(self, shares: list[Share]) -> list[Answer]:
         lead = self._running[shares[0].ticket.job]
-        resident = self._residency.get(
-            lead.job.params.checkpoint, self._in_use(), lambda name: self._on_event(Loading(lead.job.id, name))
-        )
+        resident = self._residency.get(lead.checkpoint, self._in_use(), lambda name: self._on_event(Loading(lead.job.id, name)))
         match lead.pending:
             case DenoiseRows():
                 slices = [Slice(op, share.start, share.rows) for share in shares if isinstance(op := self._op(share), DenoiseRows)]
@@ -259,7 +257,7 @@ class EngineLoop:
         )
 
     def _in_use(self) -> set[str]:
-        return {running.job.params.checkpoint for running in self._running.values()}
+        return {running.checkpoint for running in self._running.values()}
 
     def _under_pressure(self) -> None:
         """Memory ran out: what is resident and not in use goes."""

@@ -7,7 +7,7 @@ from torch import Tensor
 
 from app.engine.client import EngineJob, Stop
 from app.engine.scheduler import Ticket
-from app.recipes.ops import Answer, DenoiseRows, Interrupted, Op, Recipe
+from app.recipes.ops import Answer, DenoiseRows, Finished, Interrupted, Note, Op, Recipe
 
 
 @dataclass(eq=False)
@@ -17,6 +17,8 @@ class Running:
     job: EngineJob
     recipe: Recipe
     pending: Op | None = None
+    last_checkpoint: str = ""
+    """Named by the newest op that names one."""
     parts: list[Tensor] = field(default_factory=list)
     stop: Stop | None = None
     """Asked for and not yet delivered."""
@@ -24,13 +26,17 @@ class Running:
     steps: int = 0
     previewed_s: float = 0.0
 
+    @property
+    def checkpoint(self) -> str:
+        """The checkpoint that the job needs now: its op's, which may be another than its first (refiner, hires checkpoint)."""
+        return self.last_checkpoint or self.job.params.checkpoint
+
     def ticket(self, now_s: float) -> Ticket:
         """The pending op for the scheduler."""
         op = self.pending
         if isinstance(op, DenoiseRows):
             return Ticket(self.job.id, self.job.client, op.group, op.checkpoint, op.rows, now_s, not self.job.params.exact)
-        model = self.job.params.checkpoint
-        return Ticket(self.job.id, self.job.client, (type(op).__name__, self.job.id), model, 1, now_s, batchable=False)
+        return Ticket(self.job.id, self.job.client, (type(op).__name__, self.job.id), self.checkpoint, 1, now_s, batchable=False)
 
     def answered(self, part: Tensor) -> Tensor | None:
         """Takes a part of a denoising op's answer; the whole once every row is there."""
@@ -57,6 +63,8 @@ class Running:
                 self.pending = self.recipe.send(answer)
         except StopIteration:
             self.pending = None
+        if self.pending is not None and not isinstance(self.pending, Note | Finished):
+            self.last_checkpoint = self.pending.checkpoint
         return self.pending
 
     def close(self) -> None:
