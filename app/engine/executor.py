@@ -5,26 +5,43 @@ from collections import OrderedDict
 from collections.abc import Callable, Hashable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from typing import Generic, TypeVar
 
 import torch
 from torch import Tensor
 
-from app.engine.scheduler import bucket_of
+from app.engine.running import InRows
+from app.engine.scheduler import Ticket, bucket_of, unpadded
 from app.networks import Checkpoint
 from app.recipes.ops import Decode, DenoiseRows, Encode, EncodeImage
 from app.schema.errors import TooLarge
 
 TEXTS_KEPT = 512
 """Encoded chunks of text kept, each 77 vectors (231 KiB at SD1's width)."""
+CHUNKS_AT_ONCE = 32
+"""Chunks of text encoded together; more would make a newcomer wait."""
+
+Pressure = Callable[[], None]
+"""Called when memory has run out: frees what can be freed."""
+TextKey = tuple[object, bool, int, tuple[int, ...]]
+"""What an encoded chunk depends on: the text encoder's content, whether it was encoded alone, clip skip, token ids."""
+
+
+T = TypeVar("T")
+AnyInRows = TypeVar("AnyInRows", bound=InRows)
 
 
 @dataclass(frozen=True)
-class Slice:
-    """Some rows of a denoising op."""
+class Slice(Generic[T]):
+    """Some rows of an op."""
 
-    op: DenoiseRows
+    op: T
     start: int
     rows: int
+
+    def of(self, tensor: Tensor) -> Tensor:
+        """The slice's rows of a tensor that has one row for each of the op's."""
+        return tensor[self.start : self.start + self.rows]
 
 
 @dataclass
@@ -57,6 +74,15 @@ def rows_that_fit(device: torch.device, latent_area: int, limit: int | None) -> 
     return 1 << (rows.bit_length() - 1)  # a power of two, so that a full forward needs no padding
 
 
+def pictures_that_fit(device: torch.device, area_px: int) -> int:
+    """The most pictures of one decode.
+
+    On a CPU more than one pays only while the decoder's largest map stays small: four of 128x128, one of 256x256 and above.
+    """
+    most, area = (4, 4 * 1024 * 1024) if device.type == "cuda" else (4, 4 * 128 * 128)
+    return max(1, min(most, area // max(1, area_px)))
+
+
 @dataclass
 class Executor:
     """The arithmetic of ops on one device. It returns float32 there, and 8-bit pixels on the CPU."""
@@ -67,58 +93,67 @@ class Executor:
     _texts: OrderedDict[tuple[object, ...], Tensor] = field(default_factory=OrderedDict)
     _shrunk: dict[Hashable, int] = field(default_factory=dict)
 
-    def budget(self, group: Hashable) -> int:
-        """Rows of a group that one forward may hold."""
-        if group in self._shrunk:
-            return self._shrunk[group]
-        match group:
+    def budget(self, ticket: Ticket) -> int:
+        """Rows of a ticket's group that one forward may hold."""
+        if ticket.group in self._shrunk:
+            return self._shrunk[ticket.group]
+        match ticket.group:
             case ("denoise", _, (_, int(height), int(width)), *_):
                 return rows_that_fit(self.device, height * width, self.max_rows)
+            case ("decode", _, (_, int(height), int(width)), *_) if ticket.batchable:
+                return pictures_that_fit(self.device, 64 * height * width)
+            case ("encode", *_):
+                return CHUNKS_AT_ONCE
             case _:
                 return 1
 
-    def denoise(self, checkpoint: Checkpoint, slices: Sequence[Slice], on_pressure: Callable[[], None]) -> list[Tensor]:
-        """One answer a slice, from as few forwards as memory allows (one, unless it runs out)."""
-        x = torch.cat([s.op.x[s.start : s.start + s.rows] for s in slices])
-        sigmas = torch.tensor([sigma for s in slices for sigma in s.op.sigmas[s.start : s.start + s.rows]], dtype=torch.float32)
-        context = torch.cat([s.op.context[s.start : s.start + s.rows] for s in slices])
-        concats = [s.op.concat[s.start : s.start + s.rows] for s in slices if s.op.concat is not None]
-        concat = torch.cat(concats) if concats else None
-        answer = self._halving(checkpoint, x, sigmas, context, concat, on_pressure, slices[0].op.group)
-        return list(torch.split(answer, [s.rows for s in slices]))
+    def bucket(self, rows: int) -> int:
+        """What a forward of so many rows is padded to: on a CPU nothing, because there a forward costs what its rows cost."""
+        return unpadded(rows) if self.device.type == "cpu" else bucket_of(rows)
 
-    def _halving(
-        self,
-        checkpoint: Checkpoint,
-        x: Tensor,
-        sigmas: Tensor,
-        context: Tensor,
-        concat: Tensor | None,
-        on_pressure: Callable[[], None],
-        group: Hashable,
-    ) -> Tensor:
-        rows, parts, done = len(x), [], 0
-        size = rows
+    def denoise(self, checkpoint: Checkpoint, slices: Sequence[Slice[DenoiseRows]], on_pressure: Pressure) -> Sequence[Tensor]:
+        """One answer a slice, from as few forwards as memory allows (one, unless it runs out)."""
+        x = torch.cat([s.of(s.op.x) for s in slices])
+        sigmas = torch.tensor([sigma for s in slices for sigma in s.op.sigmas[s.start : s.start + s.rows]], dtype=torch.float32)
+        context = torch.cat([s.of(s.op.context) for s in slices])
+        concats = [s.of(s.op.concat) for s in slices if s.op.concat is not None]
+        concat = torch.cat(concats) if concats else None
+
+        def forward(take: slice) -> Tensor:
+            return self._forward(checkpoint, x[take], sigmas[take], context[take], None if concat is None else concat[take])
+
+        return self._in_parts(slices, len(x), forward, on_pressure)
+
+    def _in_parts(
+        self, slices: Sequence[Slice[AnyInRows]], most: int, run: Callable[[slice], Tensor], on_pressure: Pressure
+    ) -> Sequence[Tensor]:
+        """Runs the slices' rows at most so many at a time, halving that each time memory runs out; one answer a slice.
+
+        TooLarge where not even a single row fits.
+        """
+        rows, done, parts = sum(s.rows for s in slices), 0, list[Tensor]()
         while done < rows:
-            take = slice(done, min(rows, done + size))
+            take = slice(done, min(rows, done + most))
             try:
-                parts.append(self._forward(checkpoint, x[take], sigmas[take], context[take], None if concat is None else concat[take]))
+                parts.append(run(take))
                 done = take.stop
+                continue
             except RuntimeError as error:
                 if not out_of_memory(error):
                     raise
-                self.counters.out_of_memory += 1
-                on_pressure()
-                if size == 1:
+                if most == 1:
                     raise TooLarge("There is not enough memory for a single row at this size. Make the picture smaller.") from error
-                size = max(1, bucket_of(size) // 2)
-                self._shrunk[group] = size
-        return torch.cat(parts)
+            # Out here the error is gone, and with its traceback what the failed attempt held.
+            self.counters.out_of_memory += 1
+            most = max(1, bucket_of(min(most, rows)) // 2)
+            self._shrunk[slices[0].op.group] = most
+            on_pressure()
+        return torch.split(torch.cat(parts) if len(parts) > 1 else parts[0], [s.rows for s in slices])
 
     def _forward(self, checkpoint: Checkpoint, x: Tensor, sigmas: Tensor, context: Tensor, concat: Tensor | None) -> Tensor:
         """One forward, padded to its bucket by repeating the last row: a row's result depends on the bucket alone."""
         rows = len(x)
-        spare = bucket_of(rows) - rows
+        spare = self.bucket(rows) - rows
         x, sigmas, context = self._padded(x, spare), self._padded(sigmas, spare), self._padded(context, spare)
         concat = None if concat is None else self._padded(concat, spare)
         with self.counters.timed():
@@ -131,32 +166,57 @@ class Executor:
         tensor = torch.cat([tensor, tensor[-1:].expand(spare, *tensor.shape[1:])]) if spare else tensor
         return tensor.to(self.device, non_blocking=True)
 
-    def encode(self, checkpoint: Checkpoint, sha: object, op: Encode) -> Tensor:
-        """Text chunks, one at a time: each is kept, and equal to itself whatever was encoded with it."""
-        return torch.cat([self._chunk(checkpoint, sha, ids, op.clip_skip) for ids in op.ids])
+    def encode(
+        self, checkpoint: Checkpoint, content: object, slices: Sequence[Slice[Encode]], on_pressure: Pressure, *, alone: bool
+    ) -> Sequence[Tensor]:
+        """Text chunks: those that are not known yet in one batch, and kept under what they depend on, `content` among it.
 
-    def _chunk(self, checkpoint: Checkpoint, sha: object, ids: tuple[int, ...], clip_skip: int) -> Tensor:
-        key = (sha, ids, clip_skip)
-        if key not in self._texts:
-            self._texts[key] = self._encoded(checkpoint, ids, clip_skip)
-            while len(self._texts) > TEXTS_KEPT:
-                self._texts.popitem(last=False)
-        self._texts.move_to_end(key)
-        return self._texts[key]
+        `alone`: one at a time and kept apart, so that an exact job's conditionings do not depend on company.
+        """
+        wanted = [(slice_, ids) for slice_ in slices for ids in slice_.op.ids[slice_.start : slice_.start + slice_.rows]]
+        keys = [(content, alone, slice_.op.clip_skip, ids) for slice_, ids in wanted]
+        missing = [key for key in dict.fromkeys(keys) if key not in self._texts]
+        if missing:
+            self._encode_missing(checkpoint, missing, slices[0].op, on_pressure, alone=alone)
+        answers = []
+        for key in keys:
+            self._texts.move_to_end(key)
+            answers.append(self._texts[key])
+        while len(self._texts) > TEXTS_KEPT:
+            self._texts.popitem(last=False)
+        return torch.split(torch.stack(answers), [s.rows for s in slices])
 
-    def _encoded(self, checkpoint: Checkpoint, ids: tuple[int, ...], clip_skip: int) -> Tensor:
-        with self.counters.timed():
-            return checkpoint.encode_text(torch.tensor([ids], device=self.device), clip_skip)
+    def _encode_missing(
+        self, checkpoint: Checkpoint, missing: Sequence[TextKey], op: Encode, on_pressure: Pressure, *, alone: bool
+    ) -> None:
+        ids = torch.tensor([key[-1] for key in missing])
 
-    def encode_image(self, checkpoint: Checkpoint, op: EncodeImage) -> Tensor:
+        def run(take: slice) -> Tensor:
+            with self.counters.timed():
+                return checkpoint.encode_text(ids[take].to(self.device), op.clip_skip)
+
+        (encoded,) = self._in_parts([Slice(op, 0, len(missing))], 1 if alone else len(missing), run, on_pressure)
+        self._texts.update(zip(missing, (row.clone() for row in encoded), strict=True))
+
+    def encode_image(self, checkpoint: Checkpoint, slices: Sequence[Slice[EncodeImage]], on_pressure: Pressure) -> Sequence[Tensor]:
         """Pictures to scaled latents, one at a time."""
-        with self.counters.timed():
-            return torch.cat([checkpoint.encode_image(image[None].to(self.device)) for image in op.images])
+        images = torch.cat([s.of(s.op.images) for s in slices])
 
-    def decode(self, checkpoint: Checkpoint, op: Decode) -> Tensor:
-        """Latents to 8-bit pixels, one picture at a time; values are cut, not rounded, as A1111 does."""
-        with self.counters.timed():
-            return torch.cat([to_pixels(checkpoint.decode(latent[None].to(self.device))) for latent in op.latents])
+        def run(take: slice) -> Tensor:
+            with self.counters.timed():
+                return checkpoint.encode_image(images[take].to(self.device))
+
+        return self._in_parts(slices, 1, run, on_pressure)
+
+    def decode(self, checkpoint: Checkpoint, slices: Sequence[Slice[Decode]], on_pressure: Pressure) -> Sequence[Tensor]:
+        """Latents to 8-bit pixels; values are cut, not rounded, as A1111 does."""
+        latents = torch.cat([s.of(s.op.latents) for s in slices])
+
+        def run(take: slice) -> Tensor:
+            with self.counters.timed():
+                return to_pixels(checkpoint.decode(latents[take].to(self.device)))
+
+        return self._in_parts(slices, len(latents), run, on_pressure)
 
 
 def to_pixels(decoded: Tensor) -> Tensor:

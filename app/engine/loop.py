@@ -5,6 +5,7 @@ import queue
 import time
 from collections import Counter, deque
 from collections.abc import Callable
+from typing import TypeVar
 
 import torch
 from torch import Tensor
@@ -26,7 +27,7 @@ from app.engine.client import (
 from app.engine.executor import Executor, Slice
 from app.engine.messages import Close, LoadModel, Message, StopJob, Submit, UnloadModels
 from app.engine.residency import Residency, Resident
-from app.engine.running import Running
+from app.engine.running import InRows, Running
 from app.engine.scheduler import Scheduler, Share
 from app.prompt import Tokenizer
 from app.recipes import start
@@ -34,6 +35,8 @@ from app.recipes.ops import Answer, Decode, DenoiseRows, Encode, EncodeImage, Fi
 from app.schema.errors import DarkroomError, EngineStopped
 
 log = logging.getLogger(__name__)
+
+T = TypeVar("T")
 
 MAX_RUNNING = 64
 """Jobs whose recipes are alive at once; a started job holds its latents and conditionings, some megabytes."""
@@ -55,7 +58,7 @@ class EngineLoop:
         self._inbox = inbox
         self._residency, self._executor, self._tokenizer, self._dtype = residency, executor, tokenizer, dtype
         self._on_event = on_event
-        self._scheduler = Scheduler(executor.budget)
+        self._scheduler = Scheduler(executor.budget, executor.bucket)
         self._waiting: deque[EngineJob] = deque()
         self._running: dict[str, Running] = {}
         self._closed = False
@@ -148,10 +151,12 @@ class EngineLoop:
     # jobs
 
     def _admit(self) -> None:
-        """Starts waiting jobs: the client with the fewest running jobs first, each client's in order."""
-        while self._waiting and len(self._running) < MAX_RUNNING:
+        """Starts waiting jobs: the client with the fewest running jobs first, each client's in order; one that has none always."""
+        while self._waiting:
             alive = Counter(running.job.client for running in self._running.values())
             job = min(self._waiting, key=lambda waiting: alive[waiting.client])
+            if alive[job.client] and len(self._running) >= MAX_RUNNING:
+                return
             self._waiting.remove(job)
             running = Running(job, start(job.params, job.images, self._tokenizer))
             self._running[job.id] = running
@@ -215,7 +220,7 @@ class EngineLoop:
             return
         for share, answer in zip(shares, answers, strict=True):
             running = self._running[share.ticket.job]
-            if isinstance(running.pending, DenoiseRows):
+            if isinstance(running.pending, InRows):
                 assert isinstance(answer, Tensor)
                 answer = running.answered(answer)
             if answer is not None:
@@ -224,24 +229,26 @@ class EngineLoop:
     def _work(self, shares: list[Share]) -> list[Answer]:
         lead = self._running[shares[0].ticket.job]
         resident = self._residency.get(lead.checkpoint, self._in_use(), lambda name: self._on_event(Loading(lead.job.id, name)))
+        checkpoint, alone, pressure = resident.checkpoint, lead.job.params.exact, self._under_pressure
         match lead.pending:
             case DenoiseRows():
-                slices = [Slice(op, share.start, share.rows) for share in shares if isinstance(op := self._op(share), DenoiseRows)]
-                return list(self._executor.denoise(resident.checkpoint, slices, self._under_pressure))
-            case Encode() as op:
-                return [self._executor.encode(resident.checkpoint, resident.key, op)]
-            case EncodeImage() as op:
-                return [self._executor.encode_image(resident.checkpoint, op)]
-            case Decode() as op:
-                pixels = self._executor.decode(resident.checkpoint, op)
-                resident.preview.learn(op.latents, pixels)
-                return [pixels]
+                return list(self._executor.denoise(checkpoint, self._slices(shares, DenoiseRows), pressure))
+            case Encode():
+                return list(self._executor.encode(checkpoint, resident.key, self._slices(shares, Encode), pressure, alone=alone))
+            case EncodeImage():
+                return list(self._executor.encode_image(checkpoint, self._slices(shares, EncodeImage), pressure))
+            case Decode():
+                slices = self._slices(shares, Decode)
+                pixels = self._executor.decode(checkpoint, slices, pressure)
+                resident.preview.learn(slices[0].op.latents[slices[0].start :][:1], pixels[0][:1])
+                return list(pixels)
             case Load():
                 return [self._info(resident)]
         raise TypeError(f"no such op: {lead.pending!r}")
 
-    def _op(self, share: Share) -> object:
-        return self._running[share.ticket.job].pending
+    def _slices(self, shares: list[Share], kind: type[T]) -> list[Slice[T]]:
+        ops = [self._running[share.ticket.job].pending for share in shares]
+        return [Slice(op, share.start, share.rows) for op, share in zip(ops, shares, strict=True) if isinstance(op, kind)]
 
     def _info(self, resident: Resident) -> ModelInfo:
         facts, checkpoint = resident.file.facts, resident.checkpoint

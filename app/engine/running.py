@@ -7,12 +7,15 @@ from torch import Tensor
 
 from app.engine.client import EngineJob, Stop
 from app.engine.scheduler import Ticket
-from app.recipes.ops import Answer, DenoiseRows, Finished, Interrupted, Note, Op, Recipe
+from app.recipes.ops import Answer, Decode, DenoiseRows, Encode, EncodeImage, Finished, Interrupted, Note, Op, Recipe
+
+InRows = DenoiseRows | Decode | Encode | EncodeImage
+"""Ops that may be answered in several parts, and may share a turn with ops of the same group."""
 
 
 @dataclass(eq=False)
 class Running:
-    """A started job. `pending` is the op it waits for; a denoising op may be answered in several parts."""
+    """A started job. `pending` is the op it waits for; an op of several rows may be answered in several parts."""
 
     job: EngineJob
     recipe: Recipe
@@ -33,14 +36,15 @@ class Running:
 
     def ticket(self, now_s: float) -> Ticket:
         """The pending op for the scheduler."""
-        op = self.pending
-        if isinstance(op, DenoiseRows):
-            return Ticket(self.job.id, self.job.client, op.group, op.checkpoint, op.rows, now_s, not self.job.params.exact)
-        return Ticket(self.job.id, self.job.client, (type(op).__name__, self.job.id), self.checkpoint, 1, now_s, batchable=False)
+        op, job = self.pending, self.job
+        if isinstance(op, InRows):
+            alike = not job.params.exact
+            return Ticket(job.id, job.client, op.group, op.checkpoint, op.rows, now_s, alike, quick=isinstance(op, Encode))
+        return Ticket(job.id, job.client, (type(op).__name__, job.id), self.checkpoint, 1, now_s, batchable=False, quick=True)
 
     def answered(self, part: Tensor) -> Tensor | None:
-        """Takes a part of a denoising op's answer; the whole once every row is there."""
-        assert isinstance(self.pending, DenoiseRows)
+        """Takes a part of an op's answer; the whole once every row is there."""
+        assert isinstance(self.pending, InRows)
         self.parts.append(part)
         if sum(len(p) for p in self.parts) < self.pending.rows:
             return None
@@ -70,5 +74,3 @@ class Running:
     def close(self) -> None:
         """Ends the recipe where it stands."""
         self.recipe.close()
-
-

@@ -1,7 +1,8 @@
 """Who runs next: pure decisions over plain data. No torch, no model, no clock of its own.
 
-A *ticket* is one op that waits for the device. Tickets of one *group* can share a forward. Rows are filled by deficit
-round-robin over clients (Shreedhar & Varghese 1996), so somebody's batch of a hundred does not hold up one picture of another.
+A *ticket* is one op that waits for the device. Tickets of one *group* can share a forward. The client that was served longest ago
+chooses the group, and its rows are filled by deficit round-robin over clients (Shreedhar & Varghese 1996): somebody's batch of a
+hundred does not hold up one picture of another, nor do somebody's twenty jobs of twenty sizes.
 """
 
 from collections import deque
@@ -10,6 +11,8 @@ from dataclasses import dataclass, field
 
 MAX_WAIT_S = 20.0
 """Longest that work for a checkpoint that is not in memory waits while others have work."""
+REMEMBERED_S = 60.0
+"""After so long without work a client counts as new."""
 FULL_ENOUGH = 0.7
 """A forward is padded up to the next bucket when it would be filled at least this much; else it takes the bucket below."""
 
@@ -26,7 +29,9 @@ class Ticket:
     since_s: float
     """When it came, or was last served in part."""
     batchable: bool = True
-    """False: runs alone (decodes, encodes, loads, and every op of an `exact` job)."""
+    """False: runs alone (loads, and every op of an `exact` job)."""
+    quick: bool = False
+    """Costs next to nothing beside a forward (a text encode, a look-up): goes first, so that its job can join the next forward."""
     taken: int = 0
     """Rows already run."""
 
@@ -50,15 +55,32 @@ def bucket_of(rows: int) -> int:
     return 1 << max(0, rows - 1).bit_length()
 
 
+def unpadded(rows: int) -> int:
+    """The bucket of devices on which a forward costs what its rows cost."""
+    return rows
+
+
+def always_patient(model: str) -> float:
+    """The patience where nothing is known of what a load takes."""
+    return MAX_WAIT_S
+
+
 @dataclass
 class Scheduler:
-    """Chooses the next forward. `budget` answers how many rows of a group fit into one."""
+    """Chooses the next forward."""
 
-    budget: Callable[[Hashable], int]
+    budget: Callable[[Ticket], int]
+    """How many rows of a ticket's group fit into one forward."""
+    bucket: Callable[[int], int] = bucket_of
+    """What a number of rows is padded to."""
+    patience_s: Callable[[str], float] = always_patient
+    """How long work for a checkpoint that is not in memory waits while others have work: longer the longer its load takes."""
     tickets: list[Ticket] = field(default_factory=list)
     """In the order in which they came."""
     _deficit: dict[str, int] = field(default_factory=dict)
     """Rows a client is owed, kept from forward to forward while it has work."""
+    _served_s: dict[str, float] = field(default_factory=dict)
+    """When a client's rows last ran."""
 
     def add(self, ticket: Ticket) -> None:
         """Takes up an op; its group decides with whom it may run."""
@@ -68,23 +90,32 @@ class Scheduler:
         """Forgets every ticket of a job."""
         self.tickets = [ticket for ticket in self.tickets if ticket.job != job]
 
+    def next_model(self, resident: Collection[str]) -> str | None:
+        """The checkpoint that work has waited for longest among those not in memory: worth reading ahead."""
+        waiting = [ticket for ticket in self.tickets if ticket.model not in resident]
+        return min(waiting, key=lambda ticket: ticket.since_s).model if waiting else None
+
     def choose(self, resident: Collection[str], now_s: float) -> list[Share]:
         """Rows for the next forward, all of one group; empty when nothing waits.
 
-        Work for resident checkpoints goes first; work for others waits at most `MAX_WAIT_S`, then the longest waiting leads.
+        Work for resident checkpoints goes first; work for others waits at most its patience, then the longest waiting leads.
         """
         if not self.tickets:
             return []
+        self._served_s = {client: at for client, at in self._served_s.items() if now_s - at < REMEMBERED_S}
         lead = self._lead(resident, now_s)
-        budget = max(1, self.budget(lead.group))
+        budget = max(1, self.budget(lead))
         wanted = self._trimmed(self._filled(lead, budget), budget) if lead.batchable else {lead: min(lead.left, budget)}
         return [self._take(ticket, rows, now_s) for ticket, rows in wanted.items()]
 
     def _lead(self, resident: Collection[str], now_s: float) -> Ticket:
-        oldest = min(self.tickets, key=lambda t: t.since_s)
-        if now_s - oldest.since_s > MAX_WAIT_S:
-            return oldest
-        return min((t for t in self.tickets if t.model in resident), key=lambda t: t.since_s, default=oldest)
+        ready = [t for t in self.tickets if t.model in resident]
+        others = [t for t in self.tickets if t.model not in resident]
+        overdue = [t for t in others if now_s - t.since_s > min(MAX_WAIT_S, self.patience_s(t.model))]
+        quick = [t for t in ready if t.quick]
+        if found := overdue or quick:
+            return min(found, key=lambda t: t.since_s)
+        return min(ready or others, key=lambda t: (self._served_s.get(t.client, float("-inf")), t.since_s))
 
     def _filled(self, lead: Ticket, budget: int) -> dict[Ticket, int]:
         """How many rows of which ticket, in the order of their clients' turns; the leader's client has the first turn."""
@@ -132,10 +163,10 @@ class Scheduler:
     def _trimmed(self, wanted: dict[Ticket, int], budget: int) -> dict[Ticket, int]:
         """Leaves out the last tickets where padding up to the next bucket would waste more than it serves."""
         total = sum(wanted.values())
-        full = bucket_of(total)
-        if full <= budget and total / full >= FULL_ENOUGH:
+        full = self.bucket(total)
+        if full == total or (full <= budget and total / full >= FULL_ENOUGH):
             return wanted
-        below = total if full == total else full // 2
+        below = full // 2
         kept: dict[Ticket, int] = {}
         rows = 0
         for ticket, share in wanted.items():
@@ -150,6 +181,8 @@ class Scheduler:
         share = Share(ticket, ticket.taken, rows)
         ticket.taken += rows
         ticket.since_s = now_s  # what is left of it goes behind the others
+        if not ticket.quick:
+            self._served_s[ticket.client] = now_s
         if ticket.left <= 0:
             self.tickets.remove(ticket)
         return share

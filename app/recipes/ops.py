@@ -44,6 +44,16 @@ class Encode:
     """One tuple of 77 ids a chunk, with start and end tokens."""
     clip_skip: int
 
+    @property
+    def rows(self) -> int:
+        """How many chunks are encoded."""
+        return len(self.ids)
+
+    @property
+    def group(self) -> tuple[object, ...]:
+        """Chunks of equal groups can be encoded together."""
+        return ("encode", self.checkpoint, self.clip_skip)
+
 
 @dataclass(frozen=True, eq=False)
 class EncodeImage:
@@ -52,6 +62,16 @@ class EncodeImage:
     checkpoint: str
     images: Tensor
     """(pictures, 3, height, width) float32 in -1..1."""
+
+    @property
+    def rows(self) -> int:
+        """How many pictures are encoded."""
+        return len(self.images)
+
+    @property
+    def group(self) -> tuple[object, ...]:
+        """Pictures of one size share an encode."""
+        return ("encode image", self.checkpoint, tuple(self.images.shape[1:]))
 
 
 @dataclass(frozen=True, eq=False)

@@ -13,6 +13,8 @@ from app.sampling.guidance import Conditions, NegativeSkips, Watched, guided
 from app.sampling.protocol import Sampler
 from app.schema.params import GenerationParams
 
+DECODED_AT_ONCE = 4
+
 
 @dataclass(frozen=True, kw_only=True)
 class Pass:
@@ -72,7 +74,9 @@ def sampled(sampler: Sampler, conditions: Conditions, about: Pass, pictures: int
 
 
 def finished(latents: Tensor, about: Pass, info: ModelInfo, extras: dict[str, str]) -> Generator[Op, Answer, None]:
-    """Decodes the pass's pictures one by one and hands them over."""
-    for i, seed in enumerate(about.seeds):
-        pixels = cast(Tensor, (yield Decode(about.params.checkpoint, latents[i : i + 1])))
-        yield Finished(about.first + i, pixels[0].numpy(), seed, info, extras)
+    """Decodes the pass's pictures, a few at a time so that the first ones need not wait for the last, and hands them over."""
+    for first in range(0, len(about.seeds), DECODED_AT_ONCE):
+        several = latents[first : first + DECODED_AT_ONCE]
+        pixels = cast(Tensor, (yield Decode(about.params.checkpoint, several)))
+        for i, picture in enumerate(pixels, first):
+            yield Finished(about.first + i, picture.numpy(), about.seeds[i], info, extras)

@@ -196,6 +196,35 @@ def test_no_memory_for_a_single_row_fails_that_job_with_a_sentence(
     assert alone(engine, "afterwards")[0].shape == (64, 64, 3)
 
 
+def test_a_newcomer_takes_its_first_step_within_two_forwards_of_a_batch_of_a_hundred(engine: tuple[ThreadEngine, Watcher]) -> None:
+    made, watcher = engine
+    alone(engine, "warm", steps=1)
+    made.submit(job("crowd", batch_size=100, steps=20))
+    watcher.wait(Progress, "crowd")
+    before = made.status().forwards
+    made.submit(job("newcomer", steps=3, prompt="something nobody has asked for yet", negative_prompt="nor this"))
+    while not any(e.step >= 1 for e in watcher.of(Progress, "newcomer")):
+        watcher.wait(Progress, "newcomer")
+    assert made.status().forwards - before <= 3  # the one that was running, and two
+    made.stop_job("crowd", Stop.CANCEL)
+    watcher.wait(Cancelled, "crowd")
+
+
+def test_texts_and_pictures_of_different_jobs_are_encoded_and_decoded_together(
+    engine: tuple[ThreadEngine, Watcher], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    texts, pictures = [], []
+    encode, decode = Checkpoint.encode_text, Checkpoint.decode
+    monkeypatch.setattr(Checkpoint, "encode_text", lambda self, ids, *rest: (texts.append(len(ids)), encode(self, ids, *rest))[1])
+    monkeypatch.setattr(Checkpoint, "decode", lambda self, latents: (pictures.append(len(latents)), decode(self, latents))[1])
+    jobs = [job(f"job{i}", seed=i, prompt=f"picture number {i}", negative_prompt="fog") for i in range(4)]
+    together(engine, *jobs)
+    assert sorted(texts) == [1, 4]  # four prompts, and one negative prompt for all
+    assert pictures[-1] == 4
+    together(engine, job("same words", seed=9, prompt="picture number 2", negative_prompt="fog"))
+    assert len(texts) == 2
+
+
 def test_a_fault_in_one_job_spares_its_neighbour(engine: tuple[ThreadEngine, Watcher], monkeypatch: pytest.MonkeyPatch) -> None:
     real = Checkpoint.denoise
 
