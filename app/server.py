@@ -9,7 +9,8 @@ import socket
 import sys
 import threading
 import webbrowser
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
@@ -22,7 +23,9 @@ if TYPE_CHECKING:
     from starlette.types import ASGIApp, Receive, Scope, Send
 
     from app.jobs import OptionsStore
+    from app.metadata.styles import Style
     from app.models import Catalog, ModelFile
+    from app.prompt import Styles
     from app.schema.params import GenerationParams
 
 log = logging.getLogger(__name__)
@@ -77,6 +80,14 @@ def resolver(catalog: "Catalog", options: "OptionsStore") -> "Callable[[Generati
     return resolve
 
 
+def known_styles(styles: "Styles") -> "Sequence[Style]":
+    """The styles there are; none where their file cannot be read, which whoever uses one is told."""
+    try:
+        return styles.list()
+    except DarkroomError:
+        return ()
+
+
 class Server:
     """Everything that has a life, made in order and ended in reverse."""
 
@@ -94,14 +105,17 @@ class Server:
         self.options = OptionsStore(settings.data_dir / "config.json")
         tokenizer = Tokenizer()
         self.engine = ThreadEngine(settings, self.catalog, tokenizer)
-        self.jobs = Jobs(settings, self.engine, self.options, resolve=resolver(self.catalog, self.options))
+        self.styles = Styles(settings.styles_file or settings.data_dir / "styles.csv")
+        self.jobs = Jobs(
+            settings, self.engine, self.options, resolve=resolver(self.catalog, self.options), styles=partial(known_styles, self.styles)
+        )
         self.services = Services(
             settings=settings,
             jobs=self.jobs,
             inputs=self.jobs.inputs,
             options=self.options,
             catalog=self.catalog,
-            styles=Styles(settings.styles_file or settings.data_dir / "styles.csv"),
+            styles=self.styles,
             tokenizer=tokenizer,
             engine=self.engine,
             version=__version__,

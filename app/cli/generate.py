@@ -12,7 +12,7 @@ from typing import Any
 from app.cli.flags import add_settings_flags, settings_from
 from app.engine.client import Done, EngineJob, Event, Failed, Loading, PictureDone, Pixels, Progress
 from app.engine.thread import ThreadEngine
-from app.jobs.files import Outputs
+from app.jobs.files import FileName, Outputs
 from app.jobs.inputs import Inputs
 from app.metadata import encode_picture, format_infotext, infotext_fields
 from app.models import Catalog
@@ -23,7 +23,7 @@ from app.schema.settings import ServerSettings
 from app.server import checkpoint_for, with_known_names
 
 SETTINGS = ("data_dir", "models_dir", "ckpt_dir", "outputs_dir", "styles_file", "device", "dtype", "max_rows")
-HIDDEN = ("mode", "init_images", "quiet")
+HIDDEN = ("mode", "init_images", "quiet", "merged_styles")
 
 
 class GenerationFailed(DarkroomError):
@@ -130,4 +130,4 @@ def _save(event: PictureDone, params: GenerationParams, settings: ServerSettings
     if folder is None:
         outputs = Outputs(settings.outputs)
         return outputs.path(outputs.save(params.mode, event.seed, data))
-    return Outputs(folder).save_in(folder, event.seed, data)
+    return Outputs(folder).save_in(folder, FileName(stem=str(event.seed)), data)

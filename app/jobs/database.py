@@ -11,7 +11,7 @@ from threading import RLock
 from pydantic import ValidationError
 
 from app.jobs.files import CannotSave, DiskFull
-from app.jobs.views import JobError, JobState, JobView, PictureView
+from app.jobs.views import GRID, JobError, JobState, JobView, PictureView
 from app.schema.errors import DarkroomError
 from app.schema.options import OptionValue
 from app.schema.params import GenerationParams
@@ -254,7 +254,9 @@ def _params(text: str) -> GenerationParams:
         return GenerationParams.model_construct(**{name: values[name] for name in GenerationParams.model_fields if name in values})
 
 
-def _job(row: sqlite3.Row, pictures: tuple[PictureView, ...]) -> JobView:
+def _job(row: sqlite3.Row, kept: tuple[PictureView, ...]) -> JobView:
+    pictures = tuple(picture for picture in kept if picture.number != GRID)
+    grid = next((picture for picture in kept if picture.number == GRID), None)
     error = None
     if row["error_code"] is not None:
         error = JobError(code=row["error_code"], message=row["error_message"], status=row["error_status"])
@@ -269,6 +271,7 @@ def _job(row: sqlite3.Row, pictures: tuple[PictureView, ...]) -> JobView:
         state=row["state"],
         progress=1.0 if done else 0.0,
         pictures=pictures,
+        grid=grid,
         error=error,
         interrupted=bool(row["interrupted"]),
         created=row["created"],

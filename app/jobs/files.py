@@ -5,12 +5,15 @@ import errno
 import os
 import re
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import dataclass
 from datetime import date
 from io import FileIO
 from itertools import count
 from pathlib import Path
+from types import MappingProxyType
+from uuid import uuid4
 
 from app.schema.errors import DarkroomError, NotFound
 from app.schema.params import Mode
@@ -20,10 +23,11 @@ if sys.platform == "win32":
 else:
     import fcntl
 
-FOLDERS: dict[Mode, str] = {"txt2img": "txt2img-images", "img2img": "img2img-images"}
+FOLDERS: Mapping[Mode, str] = MappingProxyType({"txt2img": "txt2img-images", "img2img": "img2img-images"})
+GRID_FOLDERS: Mapping[Mode, str] = MappingProxyType({"txt2img": "txt2img-grids", "img2img": "img2img-grids"})
 TEMPORARY = ".tmp"
-_PREFIX = re.compile(r"\.?(\d{5,6})(?!\d)")
-"""The number that a file's name begins with; a hidden one is being written. Longer digits are dates and such."""
+_MARK = re.compile(r"\.(?:[a-z]+-)?\d{4,6}\.tmp|\.[0-9a-f]{32}\.tmp|\..+\.\d+\.tmp")
+"""Hidden files that are, or were, being written."""
 _FULL = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
 _NO_LINKS = frozenset({errno.EPERM, errno.EACCES, errno.ENOSYS, errno.EOPNOTSUPP, errno.EMLINK, errno.EXDEV, errno.EINVAL})
 
@@ -83,45 +87,68 @@ def claim(path: Path) -> FileIO | None:
     return file
 
 
+@dataclass(frozen=True, kw_only=True)
+class FileName:
+    """How a picture's file is to be called: `PREFIX-NUMBER-STEM.SUFFIX`, the number being the folder's next one."""
+
+    stem: str
+    """Safe already (app/jobs/safe_names.py); may be empty if there is a number."""
+    suffix: str = ".png"
+    prefix: str = ""
+    digits: int = 5
+    numbered: bool = True
+    replaces: bool = False
+    """Without a number: whether a file of that name is replaced; else the name gets `-1`, `-2` ... at its end."""
+
+    def with_number(self, number: int) -> str:
+        """The whole name under that number."""
+        return "-".join(part for part in (self.prefix, f"{number:0{self.digits}}", self.stem) if part) + self.suffix
+
+    def mark(self, number: int) -> str:
+        """Name of the hidden file that holds the number while the picture is written."""
+        return f".{self.prefix}{'-' if self.prefix else ''}{number:0{self.digits}}{TEMPORARY}"
+
+    def number_in(self, name: str) -> int | None:
+        """The number that a file of this kind begins with (a hidden one is being written); longer digits are dates and such."""
+        lead = f"{re.escape(self.prefix)}-" if self.prefix else ""
+        match = re.match(rf"\.?{lead}(\d{{{self.digits},{max(6, self.digits)}}})(?!\d)", name)
+        return int(match[1]) if match else None
+
+
 class Outputs:
-    """The folder of pictures: `txt2img-images/YYYY-MM-DD/00000-SEED.png` and likewise for img2img."""
+    """The folder of pictures: `txt2img-images/YYYY-MM-DD/00000-SEED.png` unless the options say otherwise, and likewise for img2img."""
 
     def __init__(self, root: Path, today: Callable[[], date] = date.today) -> None:
         self.root, self._today = root, today
 
     def clean(self) -> int:
         """Removes what a crash left half-written; files that a living process is writing stay. Returns how many went."""
-        left = [path for folder in FOLDERS.values() for path in (self.root / folder).glob(f"*/.[0-9]*{TEMPORARY}")]
+        folders = (*FOLDERS.values(), *GRID_FOLDERS.values())
+        left = [path for folder in folders for path in (self.root / folder).rglob(f".*{TEMPORARY}") if _MARK.fullmatch(path.name)]
         return sum(_remove(path) for path in left if not _being_written(path))
 
     def save(self, mode: Mode, seed: int, data: bytes, suffix: str = ".png") -> str:
         """Saves one finished picture under the day's next free number; its path relative to the root, with `/`. Raises as `save_in`."""
         folder = self.root / FOLDERS[mode] / self._today().isoformat()
-        return self.save_in(folder, seed, data, suffix).relative_to(self.root).as_posix()
+        return self.relative(self.save_in(folder, FileName(stem=str(seed), suffix=suffix), data))
 
-    def save_in(self, folder: Path, seed: int, data: bytes, suffix: str = ".png") -> Path:
-        """Saves one finished picture as `NUMBER-SEED` under the folder's next free number, in any folder; the file's path.
+    def save_in(self, folder: Path, name: FileName, data: bytes) -> Path:
+        """Saves one finished picture in any folder; the file's path.
 
         The bytes are on the disk when this returns. DiskFull or CannotSave leaves nothing behind.
         """
         with explained("the picture"):
+            is_new = not folder.is_dir()
             folder.mkdir(parents=True, exist_ok=True)
-            temporary, file, number = _reserve(folder)
-            final = folder / f"{number:05}-{seed}{suffix}"
-            try:
-                # The file stays open, hence locked, until it has its name: else a process that starts could clean it away.
-                with file:
-                    _write(file, data)
-                    if sys.platform != "win32":
-                        publish(temporary, final)
-                if sys.platform == "win32":  # an open file cannot be renamed there, nor cleaned away
-                    publish(temporary, final)
-            finally:
-                _remove(temporary)
+            final = _save_numbered(folder, name, data) if name.numbered or not name.stem else _save_named(folder, name, data)
             _sync_folder(folder)
-            if number == 0:
-                _sync_folder(folder.parent)  # the folder itself is new
+            if is_new:
+                _sync_folder(folder.parent)
         return final
+
+    def relative(self, path: Path) -> str:
+        """A saved file's path below the root, with `/`."""
+        return path.relative_to(self.root).as_posix()
 
     def path(self, relative: str) -> Path:
         """Where a picture lies that `save` named; NotFound for a path that leaves the folder."""
@@ -136,6 +163,42 @@ class Outputs:
             return self.path(relative).read_bytes()
         except OSError as error:
             raise NotFound(f"The picture {relative} is no longer in the outputs folder.") from error
+
+
+def _save_numbered(folder: Path, name: FileName, data: bytes) -> Path:
+    temporary, file, number = _reserve(folder, name)
+    final = folder / name.with_number(number)
+    try:
+        # The file stays open, hence locked, until it has its name: else a process that starts could clean it away.
+        with file:
+            _write(file, data)
+            if sys.platform != "win32":
+                publish(temporary, final)
+        if sys.platform == "win32":  # an open file cannot be renamed there, nor cleaned away
+            publish(temporary, final)
+    finally:
+        _remove(temporary)
+    return final
+
+
+def _save_named(folder: Path, name: FileName, data: bytes) -> Path:
+    final = folder / f"{name.stem}{name.suffix}"
+    if name.replaces:
+        replace_file(final, data)
+        return final
+    temporary = folder / f".{uuid4().hex}{TEMPORARY}"
+    try:
+        with temporary.open("xb", buffering=0) as file:
+            _write(file, data)
+        for following in count(1):
+            try:
+                publish(temporary, final)
+                return final
+            except FileExistsError:
+                final = folder / f"{name.stem}-{following}{name.suffix}"
+    finally:
+        _remove(temporary)
+    raise AssertionError("count() does not end")
 
 
 def publish(temporary: Path, final: Path) -> None:
@@ -159,30 +222,30 @@ def publish(temporary: Path, final: Path) -> None:
             raise
 
 
-def _reserve(folder: Path) -> tuple[Path, FileIO, int]:
+def _reserve(folder: Path, name: FileName) -> tuple[Path, FileIO, int]:
     """(hidden file's path, the file, number): the next number after the folder's largest, held by the hidden file.
 
     Two names of one number differ in their seeds, so the final names alone would let two savers take the same number.
     """
-    for number in count(max(_numbers(folder), default=-1) + 1):
-        temporary = folder / f".{number:05}{TEMPORARY}"
+    for number in count(max(_numbers(folder, name), default=-1) + 1):
+        temporary = folder / name.mark(number)
         try:
             file = temporary.open("xb", buffering=0)
         except FileExistsError:
             continue
         _lock(file)
         # Another saver may have finished this number after the folder was read and before its hidden file went.
-        if not any(path.name.startswith(f"{number:05}-") for path in folder.iterdir()):
+        if not any(not path.name.startswith(".") and name.number_in(path.name) == number for path in folder.iterdir()):
             return temporary, file, number
         file.close()
         _remove(temporary)
     raise AssertionError("count() does not end")
 
 
-def _numbers(folder: Path) -> Iterator[int]:
+def _numbers(folder: Path, name: FileName) -> Iterator[int]:
     for path in folder.iterdir():
-        if match := _PREFIX.match(path.name):
-            yield int(match[1])
+        if (number := name.number_in(path.name)) is not None:
+            yield number
 
 
 def _write(file: FileIO, data: bytes) -> None:

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field, replace
 from app.engine.client import Pixels, Progress, Stop
 from app.jobs.database import JobRow
 from app.jobs.options import OptionsView
+from app.jobs.patterns import NameFacts
 from app.jobs.views import JobError, JobPreview, JobState, JobView, PictureView
 
 Clock = Callable[[], float]
@@ -53,6 +54,9 @@ class LiveJob:
     pace: Pace = field(default_factory=Pace)
     loading: str | None = None
     pictures: list[PictureView] = field(default_factory=list)
+    grid: PictureView | None = None
+    first_facts: NameFacts | None = None
+    """Of the first saved picture: what the grid is named by."""
     unrecorded: bool = False
     """Whether a picture's row could not be written: then the job is kept in memory after its end, so that the picture is found."""
     error: JobError | None = None
@@ -91,6 +95,7 @@ class LiveJob:
             loading=self.loading,
             position=position,
             pictures=tuple(self.pictures),
+            grid=self.grid,
             error=self.error if self.ended is not None else None,
             interrupted=self.interrupted,
             created=row.created,

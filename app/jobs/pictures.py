@@ -1,18 +1,29 @@
 """Finished pictures: their infotext, their file or place in memory, their row."""
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from datetime import datetime
+from functools import partial
+from pathlib import Path
 from types import MappingProxyType
 from uuid import uuid4
 
+from PIL import Image
+
 from app.engine.client import PictureDone, Pixels
+from app.jobs.copies import smaller_copy
 from app.jobs.database import Database, JobRow
-from app.jobs.files import CannotSave, Outputs
+from app.jobs.files import CannotSave, Outputs, explained, replace_file
+from app.jobs.grids import draw_grid, grid_rows, wants_grid
 from app.jobs.memory import PictureMemory
 from app.jobs.options import OptionsView
-from app.jobs.views import PictureView
-from app.metadata import encode_picture, format_infotext, infotext_fields
+from app.jobs.patterns import NameFacts
+from app.jobs.placing import grid_place, picture_place
+from app.jobs.views import GRID, PictureView
+from app.metadata import encode_picture, format_infotext, infotext_fields, params_chunk
+from app.metadata.params_chunk import KEYWORD
+from app.metadata.styles import Style
 from app.schema.errors import NotFound
 
 log = logging.getLogger(__name__)
@@ -36,13 +47,18 @@ class Kept:
 class Pictures:
     """Where finished pictures go, and where their bytes come from."""
 
-    def __init__(self, outputs: Outputs, memory: PictureMemory, database: Database) -> None:
+    def __init__(
+        self, outputs: Outputs, memory: PictureMemory, database: Database, *, last_params: Path, styles: Callable[[], Sequence[Style]]
+    ) -> None:
+        """`last_params` is A1111's params.txt, which holds the newest job's settings; `styles` tells those there are, for file names."""
         self._outputs, self._memory, self._database = outputs, memory, database
+        self._last_params, self._styles = last_params, styles
 
-    def keep(self, row: JobRow, options: OptionsView, event: PictureDone, *, to_disk: bool) -> Kept:
+    def keep(self, row: JobRow, options: OptionsView, event: PictureDone, *, to_disk: bool, started: float | None = None) -> Kept:
         """Encodes a picture and puts it on the disk, or in memory where it is not to be saved or cannot be."""
         text = infotext_of(row, options, event)
-        data, kind = _encode(event.pixels, text if options.switch("enable_pnginfo") else "", options)
+        in_file = text if options.switch("enable_pnginfo") else ""
+        data, kind = _encode(event.pixels, in_file, options, _chunks(row, event, options) if in_file else {})
         height, width = event.pixels.shape[:2]
         view = PictureView(
             id=uuid4().hex,
@@ -56,21 +72,45 @@ class Pictures:
             infotext=text,
         )
         problem = None
+        if event.index == 0:
+            self._note_last(text)
         if to_disk:
             try:
-                view = replace(view, path=self._outputs.save(row.params.mode, event.seed, data, f".{kind}"))
+                facts = self.facts_of(row, options, event, started)
+                path = self._outputs.save_in(*picture_place(self._outputs.root, options, facts, f".{kind}"), data)
+                view = replace(view, path=self._outputs.relative(path))
+                _save_beside(path, event.pixels, in_file, text, len(data), options)
             except CannotSave as error:
                 problem = error
-        if view.path is None:
-            self._memory.put(view.id, data)
-        recorded = True
-        try:
-            self._database.add_picture(view)
-        except CannotSave as error:
-            problem, recorded = problem or error, False
-        if problem is not None:
-            log.error("picture %d of job %s: %s", event.index, row.id, problem)
-        return Kept(view=view, problem=problem, recorded=recorded)
+        return self._recorded(view, data, problem)
+
+    def keep_grid(self, row: JobRow, options: OptionsView, pictures: Sequence[PictureView], facts: NameFacts | None) -> Kept | None:
+        """Draws the job's pictures side by side, saves that and puts it on the page, as far as the options want it; None for no grid.
+
+        `facts` are those of the first picture (`facts_of`); without them nothing is saved.
+        """
+        if not wants_grid(options, len(pictures)):
+            return None
+        params, first = row.params, pictures[0]
+        rows = grid_rows(
+            len(pictures), params.batch_size, int(options.number("n_rows")), no_gaps=options.switch("grid_prevent_empty_spots")
+        )
+        files = [partial(self.data, picture) for picture in pictures]
+        most = int(options.number("img_max_size_mp") * 1_000_000)
+        grid = draw_grid(files, rows, options.text("grid_background_color"), most)
+        if grid is None:
+            log.warning("job %s gets no grid: it would be over img_max_size_mp", row.id)
+            return None
+        data, kind = _encode(grid, first.infotext if options.switch("enable_pnginfo") else "", options, {}, options.text("grid_format"))
+        view = replace(first, id=uuid4().hex, number=GRID, path=None, format=kind, width=grid.width, height=grid.height)
+        problem = None
+        if options.switch("grid_save") and facts is not None:
+            try:
+                path = self._outputs.save_in(*grid_place(self._outputs.root, options, facts, f".{kind}"), data)
+                view = replace(view, path=self._outputs.relative(path))
+            except CannotSave as error:
+                problem = error
+        return self._recorded(view, data, problem) if options.switch("return_grid") else None
 
     def data(self, view: PictureView) -> bytes:
         """The picture's file; NotFound once it was deleted, or dropped from memory."""
@@ -80,15 +120,77 @@ class Pictures:
             raise NotFound("This picture was not saved and is no longer kept in memory; make it again from its settings.")
         return data
 
+    def facts_of(self, row: JobRow, options: OptionsView, event: PictureDone, started: float | None) -> NameFacts:
+        """What a picture's name may say."""
+        params = row.params
+        height, width = event.pixels.shape[:2]
+        return NameFacts(
+            params=params,
+            seed=event.seed,
+            index=event.index,
+            width=width,
+            height=height,
+            model_name=event.model_name,
+            model_hash=event.model_sha256[:10],
+            vae=event.extras.get("VAE", ""),
+            pixels=event.pixels.tobytes() if "image_hash" in options.text("samples_filename_pattern") else b"",
+            job_started=datetime.fromtimestamp(started or row.created),
+            known_styles=self._styles() if params.merged_styles else (),
+            max_words=int(options.number("directories_max_prompt_words")),
+        )
 
-def _encode(pixels: Pixels, infotext: str, options: OptionsView) -> tuple[bytes, str]:
+    def _recorded(self, view: PictureView, data: bytes, problem: CannotSave | None) -> Kept:
+        if view.path is None:
+            self._memory.put(view.id, data)
+        recorded = True
+        try:
+            self._database.add_picture(view)
+        except CannotSave as error:
+            problem, recorded = problem or error, False
+        if problem is not None:
+            log.error("picture %d of job %s: %s", view.number, view.job, problem)
+        return Kept(view=view, problem=problem, recorded=recorded)
+
+    def _note_last(self, infotext: str) -> None:
+        try:
+            replace_file(self._last_params, infotext.encode("utf-8", "replace"))
+        except OSError as error:
+            log.warning("%s could not be written: %s", self._last_params.name, error)
+
+
+def _chunks(row: JobRow, event: PictureDone, options: OptionsView) -> dict[str, str]:
+    """Texts of a PNG beside the infotext."""
+    if not options.switch("darkroom_params_chunk"):
+        return {}
+    said = params_chunk(row.params, seed=event.seed, index=event.index, model_name=event.model_name, model_sha256=event.model_sha256)
+    return {KEYWORD: said}
+
+
+def _save_beside(path: Path, pixels: Pixels, in_file: str, infotext: str, file_bytes: int, options: OptionsView) -> None:
+    """What the options want beside a picture: its settings as a text, a smaller copy. CannotSave as for the picture."""
+    if options.switch("save_txt"):
+        with explained("the text beside the picture"):
+            replace_file(path.with_suffix(".txt"), f"{infotext}\n".encode("utf-8", "replace"))
+    if not options.switch("export_for_4chan"):
+        return
+    copy = smaller_copy(Image.fromarray(pixels), in_file, file_bytes, options)
+    if copy is not None:
+        name = f"{path.stem}-small.jpg" if path.suffix == ".jpg" else f"{path.stem}.jpg"
+        with explained("the smaller copy of the picture"):
+            replace_file(path.with_name(name), copy)
+
+
+def _encode(
+    pixels: Pixels | Image.Image, infotext: str, options: OptionsView, chunks: Mapping[str, str], kind: str = ""
+) -> tuple[bytes, str]:
     """(file, format): in the format of the options, or as PNG where that one cannot hold a picture of this size."""
-    kind, quality = options.text("samples_format"), int(options.number("jpeg_quality"))
+    kind, quality = kind or options.text("samples_format"), int(options.number("jpeg_quality"))
     try:
-        return encode_picture(pixels, infotext, kind, quality=quality, lossless=options.switch("webp_lossless")), kind
+        data = encode_picture(pixels, infotext, kind, quality=quality, lossless=options.switch("webp_lossless"), chunks=chunks)
+        return data, kind
     except (OSError, ValueError) as error:
-        log.warning("a %dx%d picture is saved as PNG: %s takes no such size (%s)", pixels.shape[1], pixels.shape[0], kind, error)
-        return encode_picture(pixels, infotext, "png"), "png"
+        log.warning("a picture is saved as PNG: %s takes no such size (%s)", kind, error)
+        return encode_picture(pixels, infotext, "png", chunks=chunks), "png"
 
 
 def infotext_of(row: JobRow, options: OptionsView, event: PictureDone) -> str:

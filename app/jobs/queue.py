@@ -7,7 +7,7 @@ import io
 import logging
 import secrets
 import time
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import asdict
 from functools import partial
 from threading import RLock
@@ -40,6 +40,7 @@ from app.jobs.options import OptionsStore, OptionsView
 from app.jobs.pictures import Pictures
 from app.jobs.views import ENDED, JobError, JobPreview, JobState, JobView, PictureView
 from app.jobs.worker import Worker
+from app.metadata.styles import Style
 from app.schema.errors import DarkroomError, EngineStopped, NotFound
 from app.schema.params import GenerationParams
 from app.schema.settings import ServerSettings
@@ -64,7 +65,14 @@ class Jobs:
     """
 
     def __init__(
-        self, settings: ServerSettings, engine: EngineClient, options: OptionsStore, *, resolve: Resolve, memory_bytes: int = MEMORY_BYTES
+        self,
+        settings: ServerSettings,
+        engine: EngineClient,
+        options: OptionsStore,
+        *,
+        resolve: Resolve,
+        styles: Callable[[], Sequence[Style]] = tuple,
+        memory_bytes: int = MEMORY_BYTES,
     ) -> None:
         with explained("the data folder"):
             settings.data_dir.mkdir(parents=True, exist_ok=True)
@@ -74,7 +82,9 @@ class Jobs:
         self.outputs = Outputs(settings.outputs)
         self._engine, self._resolve = engine, resolve
         self._database = Database(settings.data_dir / "darkroom.sqlite3")
-        self._pictures = Pictures(self.outputs, PictureMemory(memory_bytes), self._database)
+        self._pictures = Pictures(
+            self.outputs, PictureMemory(memory_bytes), self._database, last_params=settings.data_dir / "params.txt", styles=styles
+        )
         self._events = EventLog()
         self._lock = RLock()
         self._live: dict[str, LiveJob] = {}
@@ -320,7 +330,7 @@ class Jobs:
                 to_disk = row.save and (not live.is_cut_short or live.options.switch("save_incomplete_images"))
                 return partial(self._keep, live, event, to_disk)
             case Done(interrupted=interrupted):
-                return partial(self._end, live, "done", None, interrupted)
+                return partial(self._finish, live, interrupted)
             case Failed(message=message, code=code, status=status):
                 return partial(self._end, live, "failed", JobError(code=code, message=message, status=status))
             case Cancelled():
@@ -338,7 +348,9 @@ class Jobs:
     def _keep(self, live: LiveJob, event: PictureDone, to_disk: bool) -> None:
         """Saves a picture; if that fails the job is given up, and the picture stays in memory."""
         try:
-            kept = self._pictures.keep(live.row, live.options, event, to_disk=to_disk)
+            kept = self._pictures.keep(live.row, live.options, event, to_disk=to_disk, started=live.started)
+            if to_disk and live.first_facts is None:
+                live.first_facts = self._pictures.facts_of(live.row, live.options, event, live.started)
         except Exception:
             log.exception("picture %d of job %s was lost", event.index, live.row.id)
             self._give_up(live, INTERNAL)
@@ -350,6 +362,20 @@ class Jobs:
             self._events.publish("picture", live.row.id, live.row.client, told)
         if kept.problem is not None:
             self._give_up(live, JobError(code=kept.problem.code, message=str(kept.problem), status=kept.problem.status))
+
+    def _finish(self, live: LiveJob, interrupted: bool) -> None:
+        """Adds the grid to a job whose pictures are all there, then ends it; a grid that fails costs nobody the pictures."""
+        if live.error is None and live.row.save and live.pictures:
+            try:
+                kept = self._pictures.keep_grid(live.row, live.options, live.pictures, live.first_facts)
+            except (DarkroomError, OSError, ValueError):
+                log.exception("job %s gets no grid", live.row.id)
+                kept = None
+            if kept is not None:
+                with self._lock:
+                    live.grid = kept.view
+                    live.unrecorded |= not kept.recorded
+        self._end(live, "done", None, interrupted)
 
     def _give_up(self, live: LiveJob, error: JobError) -> None:
         with self._lock:

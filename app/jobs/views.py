@@ -7,6 +7,8 @@ from app.schema.params import GenerationParams, Mode
 
 JobState = Literal["queued", "running", "done", "failed", "cancelled"]
 LIVE: frozenset[JobState] = frozenset({"queued", "running"})
+GRID = -1
+"""Number of a job's grid among its pictures."""
 ENDED: frozenset[JobState] = frozenset({"done", "failed", "cancelled"})
 
 
@@ -26,7 +28,7 @@ class PictureView:
     id: str
     job: str
     number: int
-    """Its place in the job, from 0."""
+    """Its place in the job, from 0; `GRID` for all of them in one."""
     seed: int
     path: str | None
     """Relative to the outputs folder, with `/`; None: kept in memory only, for a while."""
@@ -68,6 +70,8 @@ class JobView:
     position: int | None = None
     """Place among the queued jobs, from 1; None once it runs."""
     pictures: tuple[PictureView, ...] = ()
+    grid: PictureView | None = None
+    """All pictures side by side, if the options want it on the page; known once the job has ended."""
     error: JobError | None = None
     interrupted: bool = False
     created: float

@@ -10,9 +10,11 @@ from app.metadata.dialects.recipe import Recipe
 from app.metadata.fields import infotext_fields
 from app.metadata.infotext import format_infotext, parse_infotext
 from app.metadata.names import known_sampler, known_scheduler
+from app.metadata.params_chunk import params_chunk, params_of_chunk
 from app.metadata.picture import read_picture
 from app.metadata.record import Limits, PictureRecord
 from app.metadata.restore import Restored, params_from_infotext
+from app.metadata.strip import stripped
 from app.metadata.write import encode_picture, save_png_bytes
 
 __all__ = [
@@ -25,9 +27,12 @@ __all__ = [
     "infotext_fields",
     "known_sampler",
     "known_scheduler",
+    "params_chunk",
     "params_from_infotext",
+    "params_of_chunk",
     "parse_infotext",
     "read_picture",
     "read_recipe",
     "save_png_bytes",
+    "stripped",
 ]

@@ -22,16 +22,25 @@ Pixels = Any
 """A PIL image, or an array of uint8 (height, width, 3)."""
 
 
-def encode_picture(picture: Pixels, infotext: str, format: str = "png", *, quality: int = 80, lossless: bool = False) -> bytes:
+def encode_picture(
+    picture: Pixels,
+    infotext: str,
+    format: str = "png",
+    *,
+    quality: int = 80,
+    lossless: bool = False,
+    chunks: Mapping[str, str] | None = None,
+) -> bytes:
     """The file's bytes in a format of `FORMATS`; UnknownName for another one.
 
     `quality` (1 to 100) counts for JPEG, WebP and AVIF, `lossless` for WebP. An empty infotext leaves no trace in the file.
+    `chunks` are further texts by keyword, which only PNG has room for.
     """
     kind = FORMATS.get(format.lower())
     if kind is None:
         raise UnknownName("picture format", format, FORMATS)
     if kind == "PNG":
-        return save_png_bytes(picture, infotext)
+        return save_png_bytes(picture, infotext, chunks)
     image, buffer = as_image(picture), BytesIO()
     block = tiff_block(clean(infotext)) if infotext else b""
     if kind == "JPEG":

@@ -1,6 +1,7 @@
-"""A1111's options: every name it lists, with its default, and what may be done with each here.
+"""A1111's options: every name it lists, with its default, and what may be done with each here; and a few of our own.
 
 `data/a1111_options.json` holds one entry a name: its default, the group it belongs to and, where needed, what values it takes.
+`data/own_options.json` is the same for options that A1111 does not have; answers of its API leave them out.
 """
 
 import json
@@ -24,15 +25,15 @@ Standing = Literal["live", "page", "ignored", "kept"]
 """live: acts on pictures or files. page: stored for the page's look. ignored: follows from others. kept: stays at its default."""
 
 MAX_TEXT_CHARS = 10_000
+DATA = Path(__file__).parent / "data"
 MAX_LIST_ITEMS = 1_000
 
 KEPT: Mapping[str, str] = MappingProxyType(
     {
-        "copies": "smaller copies of large pictures are not made yet",
-        "naming": "pictures are saved as DATE/NUMBER-SEED.png so far",
+        "naming": "files that come from a batch of files are named like the others so far",
         "folders": "folders are chosen when the server starts, with --outputs-dir and --data-dir",
-        "grid": "grids of pictures are not there yet",
-        "extra_files": "only finished pictures are saved so far, without files beside them",
+        "grid": "grids with legends are not there yet",
+        "extra_files": "of unfinished pictures and masks no files are saved yet",
         "upscaling": "upscalers are not there yet",
         "hires": "hires fix and refiner are not there yet",
         "faces": "face restoration is not there yet",
@@ -76,6 +77,8 @@ class Option:
     """What a text must match from end to end."""
     field: str | None = None
     """The field of GenerationParams it sets."""
+    own: bool = False
+    """Whether A1111 has no such option."""
 
     @property
     def standing(self) -> Standing:
@@ -92,9 +95,9 @@ class Option:
 
 @cache
 def option_table() -> Mapping[str, Option]:
-    """All of A1111's options by name, in its order; read-only."""
+    """All of A1111's options by name, in its order, then our own; read-only."""
     fields = {view_of(field).option: field for field in GenerationParams.model_fields}
-    raw = json.loads((Path(__file__).parent / "data" / "a1111_options.json").read_text(encoding="utf-8"))
+    theirs, ours = (json.loads((DATA / name).read_text(encoding="utf-8")) for name in ("a1111_options.json", "own_options.json"))
     table = {
         name: Option(
             name=name,
@@ -106,8 +109,9 @@ def option_table() -> Mapping[str, Option]:
             maximum=entry.get("maximum"),
             pattern=entry.get("pattern"),
             field=fields.get(name),
+            own=name in ours,
         )
-        for name, entry in raw.items()
+        for name, entry in {**theirs, **ours}.items()
     }
     return MappingProxyType(table)
 

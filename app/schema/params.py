@@ -165,6 +165,7 @@ class GenerationParams(BaseModel):
     pad_cond_uncond: Annotated[bool, View(label="Pad conds", option="pad_cond_uncond", where_it_acts=True)] = False
     pad_cond_uncond_v0: Annotated[bool, View(label="Pad conds v0", option="pad_cond_uncond_v0", where_it_acts=True)] = False
 
+    merged_styles: tuple[str, ...] = Field((), max_length=1000, description="Styles that are in the prompts already; for file names.")
     init_images: tuple[str, ...] = Field((), max_length=1000, description="Ids of stored input pictures (their sha256).")
     exact: Annotated[bool, View(section="engine", title="Exact")] = Field(
         False, description="Forwards hold this job's rows only, so the picture is byte-equal to the one made alone."

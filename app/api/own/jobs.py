@@ -50,6 +50,7 @@ def job_routes(services: Services) -> APIRouter:
         options = services.options.view()
         values = new.model_dump(include=new.model_fields_set & GenerationParams.model_fields.keys())
         values["prompt"], values["negative_prompt"] = final_prompts(services, options, new.prompt, new.negative_prompt, new.styles)
+        values["merged_styles"] = new.styles or new.merged_styles
         background = options.text("img2img_background_color")
         stored = (services.inputs.add(decoded(picture), background) for picture in new.images)
         values["init_images"] = (*new.init_images, *stored)

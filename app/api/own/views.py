@@ -11,7 +11,7 @@ class Picture(BaseModel):
 
     id: str
     number: int
-    """Its place in the job, from 0."""
+    """Its place in the job, from 0; -1 for a grid."""
     seed: int
     width: int
     height: int
@@ -63,6 +63,8 @@ class Job(BaseModel):
     position: int | None
     interrupted: bool
     pictures: list[Picture]
+    grid: Picture | None
+    """All pictures in one, once the job has ended."""
     error: Problem | None
     created: float
     started: float | None
@@ -71,6 +73,7 @@ class Job(BaseModel):
     @classmethod
     def of(cls, view: JobView, root: str) -> "Job":
         """From the view; `root` as in `Picture.of`."""
-        same = {name: getattr(view, name) for name in cls.model_fields if name not in ("pictures", "error")}
+        same = {name: getattr(view, name) for name in cls.model_fields if name not in ("pictures", "grid", "error")}
         error = Problem(code=view.error.code, message=view.error.message) if view.error else None
-        return cls(**same, pictures=[Picture.of(picture, root) for picture in view.pictures], error=error)
+        grid = Picture.of(view.grid, root) if view.grid else None
+        return cls(**same, pictures=[Picture.of(picture, root) for picture in view.pictures], grid=grid, error=error)

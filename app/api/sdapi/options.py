@@ -11,6 +11,7 @@ from app.api.sdapi.errors import FourKeyError
 from app.api.services import Services
 from app.jobs.options import CHECKPOINT
 from app.schema.errors import BadModelFile, UnknownName
+from app.schema.options import option_table
 
 CHECKPOINT_HASH = "sd_checkpoint_hash"
 
@@ -52,7 +53,8 @@ def option_routes(services: Services) -> APIRouter:
 
 def shown_options(services: Services) -> dict[str, object]:
     """The options as GET answers them."""
-    values: dict[str, object] = dict(services.options.get_all())
+    table = option_table()
+    values: dict[str, object] = {name: value for name, value in services.options.get_all().items() if not table[name].own}
     chosen = chosen_checkpoint(services)
     values[CHECKPOINT] = chosen.title if chosen else values[CHECKPOINT]
     values[CHECKPOINT_HASH] = (chosen.sha256 or "") if chosen else ""

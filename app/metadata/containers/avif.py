@@ -14,6 +14,8 @@ _DAMAGED = "The AVIF file is damaged."
 _MAX_ITEMS = 10_000
 _MAX_PARTS = 64
 _XMP = b"application/rdf+xml"
+_BARE_EXIF = b"\x00\x00\x00\x00MM\x00*\x00\x00\x00\x08\x00\x00\x00\x00\x00\x00"
+"""An item without any tag; decoders refuse one that is no TIFF block."""
 
 
 @dataclass
@@ -143,3 +145,21 @@ def _item(data: bytes, found: _Found, item: int | None, limits: Limits) -> bytes
             raise BadPicture(_DAMAGED)
         raw += source[offset : offset + length]
     return bytes(raw)
+
+
+def blanked(data: bytes, limits: Limits) -> bytes:
+    """The file with an empty EXIF block and zeros in place of XMP, which keeps every offset in it right; BadPicture if it is damaged."""
+    found, clean = _Found(), bytearray(data)
+    inner_at = 0
+    for kind, box in _boxes(memoryview(data), limits):
+        if kind == b"meta" and not found.sizes:
+            _read_meta(box[4:], found, limits)
+            inner_at = data.find(b"idat" + found.inner) + 4 if found.inner else 0
+    for item in (found.exif_item, found.xmp_item):
+        for within, offset, length in found.places.get(item, []) if item is not None else []:
+            start = offset + (inner_at if within == 1 else 0)
+            if within > 1 or start + length > len(data):
+                raise BadPicture(_DAMAGED)
+            bare = _BARE_EXIF if item == found.exif_item and length >= len(_BARE_EXIF) else b""
+            clean[start : start + length] = bare.ljust(length, b"\x00")
+    return bytes(clean)

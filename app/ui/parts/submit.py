@@ -63,6 +63,7 @@ def page_params(parts: PageParts, asked: Asked, options: OptionsView) -> Generat
         raise InvalidParams("img2img needs a picture to start from: drop one into the box, or send one here from another tab.")
     plain = {name: _plain(name, value) for name, value in given.items()}
     plain |= {"mode": asked.mode, "prompt": prompt, "negative_prompt": negative, "init_images": asked.images}
+    plain["merged_styles"] = tuple(asked.styles)
     return make_params(**options.apply_to({**read_overrides(asked.overrides), **plain}))
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from app.jobs.files import CannotSave, DiskFull, Outputs, claim, publish, replace_file
+from app.jobs.files import CannotSave, DiskFull, FileName, Outputs, claim, publish, replace_file
 from app.schema.errors import NotFound
 
 DAY = "txt2img-images/2026-11-22"
@@ -33,8 +33,8 @@ def test_pictures_are_numbered_by_folder(outputs):
 
 def test_any_folder_is_numbered_likewise(outputs, tmp_path):
     folder = tmp_path / "elsewhere" / "deeper"
-    assert outputs.save_in(folder, 1, b"one") == folder / "00000-1.png"
-    assert outputs.save_in(folder, 1, b"two", ".webp") == folder / "00001-1.webp"
+    assert outputs.save_in(folder, FileName(stem="1"), b"one") == folder / "00000-1.png"
+    assert outputs.save_in(folder, FileName(stem="1", suffix=".webp"), b"two") == folder / "00001-1.webp"
     assert (folder / "00000-1.png").read_bytes() == b"one"
 
 

@@ -44,7 +44,7 @@ def test_a_job_ends_with_its_pictures_on_disk(jobs):
     assert (view.state, view.progress, view.error, view.interrupted) == ("done", 1.0, None, False)
     assert view.is_over and view.created <= view.started <= view.ended
     assert [p.number for p in view.pictures] == [0, 1, 2, 3] and [p.seed for p in view.pictures] == [100, 101, 102, 103]
-    assert saved_files(jobs) == sorted(p.path for p in view.pictures)
+    assert saved_files(jobs) == sorted(p.path for p in (*view.pictures, view.grid))
     for number, picture in enumerate(view.pictures):
         assert picture.path.endswith(f"/{number:05}-{picture.seed}.png") and picture.path.startswith("txt2img-images/")
         data = jobs.picture_bytes(picture.id)

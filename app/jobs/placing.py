@@ -1,0 +1,34 @@
+"""Where the options want a picture's file: its folder and its name."""
+
+from pathlib import Path
+
+from app.jobs.files import FOLDERS, GRID_FOLDERS, FileName
+from app.jobs.options import OptionsView
+from app.jobs.patterns import NameFacts, file_stem, folders
+
+GRID_NUMBER_DIGITS = 4
+_SEED, _SEED_AND_PROMPT = "[seed]", "[seed]-[prompt_spaces]"
+
+
+def picture_place(root: Path, options: OptionsView, facts: NameFacts, suffix: str) -> tuple[Path, FileName]:
+    """(folder, name) of one picture."""
+    in_folders = options.switch("save_to_dirs")
+    pattern = options.text("samples_filename_pattern") or (_SEED if in_folders else _SEED_AND_PROMPT)
+    name = FileName(
+        stem=file_stem(pattern, facts),
+        suffix=suffix,
+        numbered=options.switch("save_images_add_number"),
+        replaces=options.text("save_images_replace_action") == "Replace",
+    )
+    return _below(root / FOLDERS[facts.params.mode], in_folders, options, facts), name
+
+
+def grid_place(root: Path, options: OptionsView, facts: NameFacts, suffix: str) -> tuple[Path, FileName]:
+    """(folder, name) of a job's grid; `facts` are those of its first picture."""
+    stem = file_stem(_SEED_AND_PROMPT, facts) if options.switch("grid_extended_filename") else ""
+    name = FileName(stem=stem, suffix=suffix, prefix="grid", digits=GRID_NUMBER_DIGITS)
+    return _below(root / GRID_FOLDERS[facts.params.mode], options.switch("grid_save_to_dirs"), options, facts), name
+
+
+def _below(folder: Path, in_folders: bool, options: OptionsView, facts: NameFacts) -> Path:
+    return folder.joinpath(*folders(options.text("directories_filename_pattern"), facts)) if in_folders else folder

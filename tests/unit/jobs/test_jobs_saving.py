@@ -1,0 +1,185 @@
+"""What the options make of a finished picture: names, folders, grids, texts and copies beside it, the JSON chunk."""
+
+import io
+from pathlib import Path
+
+import pytest
+from PIL import Image
+
+from app.jobs import Jobs, OptionsStore
+from app.jobs.files import FileName, Outputs
+from app.jobs.grids import grid_rows
+from app.metadata import params_of_chunk, read_picture
+from app.schema.params import make_params
+
+
+def small(**values):
+    return make_params(**({"prompt": "a red house", "steps": 3, "width": 16, "height": 8, "seed": 100} | values))
+
+
+def made(jobs: Jobs, **values):
+    view = jobs.wait(jobs.submit(small(**values), client="me"), 10)
+    assert view.state == "done", view.error
+    return view
+
+
+def saved(jobs: Jobs) -> list[str]:
+    return sorted(path.relative_to(jobs.outputs.root).as_posix() for path in jobs.outputs.root.rglob("*") if path.is_file())
+
+
+def test_names_and_folders_follow_the_options(jobs, options):
+    options.set_many({"samples_filename_pattern": "[seed]-[prompt_words]", "directories_filename_pattern": "[model_name]/[steps]"})
+    made(jobs)
+    assert saved(jobs) == ["txt2img-images/pocket/3/00000-100-a red house.png"]
+    options.set_many({"save_to_dirs": False, "samples_filename_pattern": ""})
+    made(jobs)
+    assert "txt2img-images/00000-100-a red house.png" in saved(jobs)
+
+
+def test_a_number_alone(jobs, options):
+    options.set_many({"samples_filename_pattern": "[none]", "save_to_dirs": False})
+    made(jobs, n_iter=2)
+    assert saved(jobs)[1:] == ["txt2img-images/00000.png", "txt2img-images/00001.png"]
+
+
+@pytest.mark.parametrize(("action", "names"), [("Replace", ["100.png"]), ("Add number suffix", ["100-1.png", "100-2.png", "100.png"])])
+def test_files_without_a_number(jobs, options, action, names):
+    options.set_many({"save_images_add_number": False, "save_images_replace_action": action, "save_to_dirs": False})
+    options.set_many({"samples_filename_pattern": "[seed]"})
+    for _ in range(3):
+        made(jobs)
+    assert saved(jobs) == [f"txt2img-images/{name}" for name in names]
+
+
+def test_a_prompt_cannot_leave_the_folder(jobs, options):
+    options.set_many({"samples_filename_pattern": "[prompt_spaces]", "directories_filename_pattern": "[prompt_spaces]"})
+    made(jobs, prompt="../../../etc/passwd")
+    made(jobs, prompt="..")
+    made(jobs, prompt="CON")
+    assert saved(jobs) == [
+        "txt2img-images/00000.png",
+        "txt2img-images/CON_/00000-CON_.png",
+        "txt2img-images/_.._.._etc_passwd/00000-_.._.._etc_passwd.png",
+    ]
+    assert {path.name for path in jobs.outputs.root.parent.iterdir()} >= {"outputs"} and not (jobs.outputs.root / "etc").exists()
+
+
+def test_a_grid_of_several_pictures(jobs, options):
+    view = made(jobs, n_iter=3)
+    assert view.grid is not None and view.grid.path.startswith("txt2img-grids/") and view.grid.path.endswith("/grid-0000.png")
+    grid = Image.open(io.BytesIO(jobs.picture_bytes(view.grid.id)))
+    assert grid.size == (32, 16) == (view.grid.width, view.grid.height)
+    assert [grid.getpixel(at) for at in ((0, 0), (16, 0), (0, 8), (16, 8))] == [(100,) * 3, (101,) * 3, (102,) * 3, (255,) * 3]
+    assert read_picture(jobs.picture_bytes(view.grid.id)).text == view.pictures[0].infotext == view.grid.infotext
+    assert len(view.pictures) == 3 and jobs.get(view.id).grid == view.grid
+    assert made(jobs).grid is None
+
+
+def test_grids_follow_the_options(jobs, options):
+    options.set_many({"grid_format": "webp", "grid_extended_filename": True, "n_rows": 3, "grid_save_to_dirs": False})
+    view = made(jobs, n_iter=3)
+    assert view.grid.path == "txt2img-grids/grid-0000-100-a red house.webp" and (view.grid.width, view.grid.height) == (16, 24)
+    options.set_many({"grid_save": False})
+    view = made(jobs, n_iter=3)
+    assert view.grid.path is None and jobs.picture_bytes(view.grid.id)
+    options.set_many({"return_grid": False})
+    assert made(jobs, n_iter=3).grid is None
+    options.set_many({"grid_save": True, "grid_only_if_multiple": False, "grid_extended_filename": False})
+    assert made(jobs).grid is None and "txt2img-grids/grid-0001.webp" in saved(jobs), "saved, but not shown"
+    options.set_many({"return_grid": True, "img_max_size_mp": 0})
+    assert made(jobs, n_iter=3).grid is None
+
+
+@pytest.mark.parametrize(
+    ("count", "batch_size", "wanted", "no_gaps", "rows"),
+    [
+        (2, 2, -1, False, 1),
+        (3, 3, -1, False, 2),
+        (4, 2, -1, False, 2),
+        (6, 1, -1, True, 2),
+        (7, 1, -1, True, 1),
+        (9, 1, -1, True, 3),
+        (6, 3, 0, False, 3),
+        (6, 1, 4, False, 4),
+        (2, 1, 5, False, 2),
+        (1, 1, -1, False, 1),
+    ],
+)
+def test_rows_of_a_grid(count, batch_size, wanted, no_gaps, rows):
+    assert grid_rows(count, batch_size, wanted, no_gaps=no_gaps) == rows
+
+
+def test_a_job_that_is_not_saved_has_no_grid(jobs):
+    view = jobs.wait(jobs.submit(small(n_iter=2), client="me", save=False), 10)
+    assert view.grid is None and saved(jobs) == []
+
+
+def test_the_settings_beside_the_picture(jobs, options):
+    options.set_many({"save_txt": True, "enable_pnginfo": False})
+    picture = made(jobs, prompt="ein Haus, 赤い家").pictures[0]
+    file = jobs.outputs.path(picture.path)
+    assert file.with_suffix(".txt").read_text("utf-8") == f"{picture.infotext}\n"
+    assert read_picture(file).text == "" and read_picture(file).items == {}
+
+
+def test_params_txt_holds_the_newest_job(jobs, settings):
+    made(jobs, n_iter=2)
+    view = made(jobs, prompt="newest", n_iter=2)
+    assert (settings.data_dir / "params.txt").read_text("utf-8") == view.pictures[0].infotext
+
+
+@pytest.mark.parametrize("kind", ["png", "jpg", "webp"])
+def test_a_smaller_copy_of_a_large_picture(jobs, options, kind):
+    options.set_many({"samples_format": kind, "target_side_length": 32, "img_downscale_threshold": 4})
+    picture = made(jobs, width=64, height=16).pictures[0]
+    file = jobs.outputs.path(picture.path)
+    copy = file.with_name(f"{file.stem}{'-small' if kind == 'jpg' else ''}.jpg")
+    record = read_picture(copy)
+    assert (record.format, record.width, record.height, record.text) == ("JPEG", 32, 8, picture.infotext)
+    options.set_many({"export_for_4chan": False})
+    before = len(saved(jobs))
+    made(jobs, width=64, height=16)
+    assert len(saved(jobs)) == before + 1
+
+
+def test_a_file_over_the_limit_is_squeezed(tmp_path: Path):
+    from app.jobs.copies import smaller_copy
+
+    options = OptionsStore(tmp_path / "config.json")
+    options.set_many({"img_downscale_threshold": 0.02, "jpeg_quality": 95})
+    noise = Image.effect_noise((200, 200), 90).convert("RGB")
+    copy = smaller_copy(noise, "", 300_000, options.view())
+    assert copy is not None and len(copy) <= 0.02 * 1024**2 and Image.open(io.BytesIO(copy)).size == (200, 200)
+    assert smaller_copy(noise, "", 10_000, options.view()) is None
+
+
+def test_the_chunk_with_all_settings_makes_one_picture_alone(jobs, options):
+    asked = {"batch_size": 2, "n_iter": 2, "subseed": 7, "uni_pc_order": 2, "comma_padding_backtrack": 0}
+    view = made(jobs, **asked)
+    record = read_picture(jobs.picture_bytes(view.pictures[3].id))
+    params = params_of_chunk(record.items["darkroom"])
+    kept = view.params.model_dump() | {"batch_size": 1, "n_iter": 1, "seed": 103, "subseed": 10}
+    assert params is not None and params.model_dump() == kept and record.text == view.pictures[3].infotext
+    options.set_many({"darkroom_params_chunk": False})
+    assert read_picture(jobs.picture_bytes(made(jobs).pictures[0].id)).items == {}
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["", "no json", "[]", '{"version": 2, "params": {}}', '{"version": 1, "params": {"steps": 0}, "seed": 1, "index": 0}', "[" * 10**5],
+)
+def test_a_chunk_of_something_else_says_nothing(text):
+    assert params_of_chunk(text) is None
+
+
+def test_what_a_crash_left_is_removed_at_any_depth(tmp_path):
+    outputs = Outputs(tmp_path)
+    folder = tmp_path / "txt2img-images" / "a" / "b"
+    folder.mkdir(parents=True)
+    (tmp_path / "img2img-grids").mkdir()
+    left = [folder / ".00007.tmp", tmp_path / "img2img-grids" / ".grid-0001.tmp", folder / f".{'0' * 32}.tmp"]
+    mine = [folder / ".notes.tmp", folder / "00007-1.png"]
+    for file in (*left, *mine):
+        file.write_bytes(b"x")
+    assert outputs.clean() == 3 and [file.exists() for file in mine] == [True, True]
+    assert outputs.save_in(folder, FileName(stem="5"), b"y").name == "00008-5.png"
