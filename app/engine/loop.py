@@ -31,7 +31,19 @@ from app.engine.running import InRows, Running
 from app.engine.scheduler import Scheduler, Share
 from app.prompt import Tokenizer
 from app.recipes import start
-from app.recipes.ops import Answer, Decode, DenoiseRows, Encode, EncodeImage, Finished, Load, ModelInfo, Note
+from app.recipes.ops import (
+    Answer,
+    Decode,
+    DenoiseRows,
+    Encode,
+    EncodeImage,
+    FindAdapters,
+    Finished,
+    FoundAdapters,
+    Load,
+    ModelInfo,
+    Note,
+)
 from app.schema.errors import DarkroomError, EngineStopped
 
 log = logging.getLogger(__name__)
@@ -244,6 +256,8 @@ class EngineLoop:
                 return list(pixels)
             case Load():
                 return [self._info(resident)]
+            case FindAdapters():
+                return [FoundAdapters()]
         raise TypeError(f"no such op: {lead.pending!r}")
 
     def _slices(self, shares: list[Share], kind: type[T]) -> list[Slice[T]]:

@@ -8,6 +8,7 @@ from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from app.models.book import Book
 from app.models.cache import FileFacts, ModelCache, recogniser_version
 from app.models.facts import ModelFile
 from app.models.folders import KINDS, Kind, Root, roots
@@ -55,6 +56,8 @@ class Catalog:
         self._index: NameIndex | None = None
         self._listed = False
         self._hasher = Hasher(self._hashed)
+        self.book = Book(self)
+        """Finds LoRAs, embeddings, VAEs and hypernetworks by name."""
 
     # ------------------------------------------------------------ listing
 

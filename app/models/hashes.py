@@ -35,6 +35,16 @@ def sha256_of(path: Path, on_progress: Progress | None = None, cancelled: Callab
     return digest.hexdigest()
 
 
+def tensors_sha256_of(path: Path) -> str:
+    """Lower-case hex sha256 of a safetensors file without its header (kohya's `sshs_model_hash`): the same whatever the metadata."""
+    digest = hashlib.sha256()
+    with path.open("rb") as file:
+        file.seek(8 + int.from_bytes(file.read(8), "little"))
+        while data := file.read(CHUNK_BYTES):
+            digest.update(data)
+    return digest.hexdigest()
+
+
 def short_hash(sha256: str) -> str:
     """What A1111 shows of a sha256, and Civitai calls AutoV2: its first ten digits."""
     return sha256[:10]

@@ -43,7 +43,7 @@ class Header:
     layout: Layout
     tensors: Mapping[str, TensorInfo]
     metadata: Mapping[str, str]
-    """safetensors' `__metadata__`; empty for pickles."""
+    """safetensors' `__metadata__`; for pickles what an embedding or hypernetwork says of itself (`name`, `step` ...)."""
 
 
 def read_safetensors_header(path: Path) -> Header:

@@ -21,21 +21,23 @@ _ZIP_MAGIC = b"PK\x03\x04"
 _LEGACY_MAGIC = b"\x80\x02\x8a\x0al\xfc\x9cF\xf9 j\xa8P\x19."
 _END_RECORD_BYTES = 22
 _LONGEST_COMMENT_BYTES = 65535
+_LONGEST_TEXT = 200
+_TOLD = ("name", "step", "sd_checkpoint", "sd_checkpoint_name")
 
 
 def read_pickle_header(path: Path) -> Header:
-    """Header of a torch.save file, of its `state_dict` if it has one.
+    """Header of a torch.save file, of its `state_dict` (or an embedding's `string_to_param`) if it has one.
 
     Raises BadModelFile, with a sentence that does not repeat the file's name, if it is none, is cut off, or asks for code.
     """
     try:
         with path.open("rb") as file:
-            return Header("pickle", _read(file), {})
+            return _read(file)
     except OSError as error:
         raise BadModelFile(f"The file cannot be read: {error.strerror or error}.") from error
 
 
-def _read(file: BinaryIO) -> dict[str, TensorInfo]:
+def _read(file: BinaryIO) -> Header:
     head = file.read(HEAD_BYTES)
     file.seek(0)
     if not head:
@@ -48,7 +50,7 @@ def _read(file: BinaryIO) -> dict[str, TensorInfo]:
     raise BadModelFile(f"The file is no PyTorch checkpoint: it is {what or 'something else or damaged. Download it again.'}")
 
 
-def _read_zip(file: BinaryIO) -> dict[str, TensorInfo]:
+def _read_zip(file: BinaryIO) -> Header:
     """Files of torch 1.6 and later: a zip of `NAME/data.pkl` and `NAME/data/KEY`, all uncompressed."""
     _check_directory(file)
     try:
@@ -59,8 +61,9 @@ def _read_zip(file: BinaryIO) -> dict[str, TensorInfo]:
             sizes = {member.filename.removeprefix(prefix): member.file_size for member in archive.infolist()}
     except (zipfile.BadZipFile, NotImplementedError, RuntimeError, EOFError) as error:
         raise BadModelFile(f"The file is damaged ({str(error).rstrip('.')}). Download it again.") from error
-    tensors = _tensors(read_pickle(io.BytesIO(data)))
-    return {name: _info(tensor, sizes.get(tensor.storage.key, 0)) for name, tensor in tensors.items()}
+    content = read_pickle(io.BytesIO(data))
+    tensors = {name: _info(tensor, sizes.get(tensor.storage.key, 0)) for name, tensor in _tensors(content).items()}
+    return Header("pickle", tensors, _texts(content))
 
 
 def _check_directory(file: BinaryIO) -> None:
@@ -93,23 +96,30 @@ def _check_members(archive: zipfile.ZipFile) -> zipfile.ZipInfo:
     return pickles[0]
 
 
-def _read_legacy(file: BinaryIO) -> dict[str, TensorInfo]:
+def _read_legacy(file: BinaryIO) -> Header:
     """Files of torch before 1.6: pickles of a magic number, a version, the system, the content, the storages' keys; then the numbers."""
     data = io.BytesIO(file.read(PICKLE_LIMIT_BYTES))
     for _ in range(3):
         read_pickle(data)
-    tensors = _tensors(read_pickle(data))
+    content = read_pickle(data)
+    tensors = _tensors(content)
     read_pickle(data)
     size_bytes = file.seek(0, io.SEEK_END)
     storages = {tensor.storage.key: tensor.storage for tensor in tensors.values()}
     needed_bytes = data.tell() + sum(8 + storage.size_bytes for storage in storages.values())  # each begins with its length
     if size_bytes < needed_bytes:
         raise BadModelFile(f"The file is cut off: {size_bytes:,} of {needed_bytes:,} bytes are there. Download it again.")
-    return {name: _info(tensor, tensor.storage.size_bytes) for name, tensor in tensors.items()}
+    return Header("pickle", {name: _info(tensor, tensor.storage.size_bytes) for name, tensor in tensors.items()}, _texts(content))
+
+
+def _texts(content: object) -> dict[str, str]:
+    """The few words and numbers that an embedding or hypernetwork has beside its tensors."""
+    table = content if isinstance(content, dict) else {}
+    return {name: str(table[name])[:_LONGEST_TEXT] for name in _TOLD if isinstance(table.get(name), str | int)}
 
 
 def _tensors(content: object) -> Mapping[str, SavedTensor]:
-    state = content.get("state_dict", content) if isinstance(content, dict) else None
+    state = content.get("state_dict", content.get("string_to_param", content)) if isinstance(content, dict) else None
     if not isinstance(state, dict):
         raise BadModelFile("The file holds no table of weights: it is no checkpoint.")
     return {name: value for name, value in state.items() if isinstance(name, str) and isinstance(value, SavedTensor)}

@@ -1,12 +1,13 @@
 """From prompt texts to conditionings: schedules, AND, chunks, emphasis."""
 
 from collections.abc import Generator, Sequence
+from typing import cast
 
 import torch
 from torch import Tensor
 
 from app.prompt import ChunkedPrompt, Tokenizer, chunk_prompt, chunk_prompt_old, cut_tags, prompt_schedule, split_and
-from app.recipes.ops import Encode, Op
+from app.recipes.ops import Adapters, Answer, Encode, HashEmbeddings, ModelInfo, Op
 from app.recipes.settings import acted
 from app.sampling.guidance import Conditions, Scheduled
 from app.schema.params import GenerationParams
@@ -15,9 +16,11 @@ Told = dict[str, str]
 """Infotext fields of settings that acted on the prompts."""
 
 
-def conditions_of(params: GenerationParams, tokenizer: Tokenizer, calls: int) -> Generator[Op, Tensor, tuple[Conditions, Told]]:
+def conditions_of(
+    params: GenerationParams, tokenizer: Tokenizer, calls: int, info: ModelInfo, adapters: Adapters
+) -> Generator[Op, Answer, tuple[Conditions, Told]]:
     """The conditionings of one picture of the job. `calls` is the number of denoiser calls, which schedules count."""
-    texts = _Texts(params, tokenizer, calls)
+    texts = _Texts(params, tokenizer, calls, info, adapters)
     parts: list[tuple[float, Scheduled]] = []
     for text, weight in split_and(cut_tags(params.prompt)[0]):
         parts.append((weight, (yield from texts.scheduled(text))))
@@ -33,18 +36,28 @@ def conditions_of(params: GenerationParams, tokenizer: Tokenizer, calls: int) ->
         empty = yield from texts.empty()
         positive = [(weight, _filled(part, empty, _tokens(negative))) for weight, part in positive]
         negative = _filled(negative, empty, longest)
-    return Conditions(tuple(positive), negative), acted(params, told)
+    return Conditions(tuple(positive), negative), acted(params, told) | (yield from texts.told())
 
 
 class _Texts:
     """Reads and encodes texts as the job's settings say."""
 
-    def __init__(self, params: GenerationParams, tokenizer: Tokenizer, calls: int) -> None:
+    def __init__(self, params: GenerationParams, tokenizer: Tokenizer, calls: int, info: ModelInfo, adapters: Adapters) -> None:
         self._params, self._tokenizer, self._calls = params, tokenizer, calls
+        self._embeddings, self._adapters = info.embeddings, adapters
+        self._used: dict[str, None] = {}
+        """Embeddings that stood in some text so far, in order of mention."""
         self.use_emphasis = False
         """Whether some text so far had brackets."""
 
-    def scheduled(self, text: str) -> Generator[Op, Tensor, Scheduled]:
+    def told(self) -> Generator[Op, Answer, Told]:
+        """The infotext field of the embeddings that were used."""
+        if not self._used:
+            return {}
+        hashes = cast(dict[str, str], (yield HashEmbeddings(self._params.checkpoint, tuple(self._used))))
+        return {"TI hashes": ", ".join(f"{name}: {value}" for name, value in hashes.items())}
+
+    def scheduled(self, text: str) -> Generator[Op, Answer, Scheduled]:
         """One prompt without AND; all texts of its schedule get the same number of chunks, filled up with empty ones."""
         spans = prompt_schedule(text, self._calls, old=self._params.use_old_scheduling)
         prompts = [self._chunked(span) for _, span in spans]
@@ -52,7 +65,7 @@ class _Texts:
         contexts = yield from self._contexts(prompts)
         return Scheduled(tuple((end, context) for (end, _), context in zip(spans, contexts, strict=True)))
 
-    def empty(self) -> Generator[Op, Tensor, Tensor]:
+    def empty(self) -> Generator[Op, Answer, Tensor]:
         """(77, width) of the empty prompt."""
         (context,) = yield from self._contexts([self._chunked("")])
         return context
@@ -60,17 +73,20 @@ class _Texts:
     def _chunked(self, text: str) -> ChunkedPrompt:
         params = self._params
         if params.use_old_emphasis_implementation:
-            return chunk_prompt_old(text, self._tokenizer)
-        return chunk_prompt(text, self._tokenizer, emphasis=params.emphasis, backtrack=params.comma_padding_backtrack)
+            return chunk_prompt_old(text, self._tokenizer, embeddings=self._embeddings)
+        backtrack = params.comma_padding_backtrack
+        return chunk_prompt(text, self._tokenizer, emphasis=params.emphasis, backtrack=backtrack, embeddings=self._embeddings)
 
-    def _contexts(self, prompts: Sequence[ChunkedPrompt]) -> Generator[Op, Tensor, list[Tensor]]:
+    def _contexts(self, prompts: Sequence[ChunkedPrompt]) -> Generator[Op, Answer, list[Tensor]]:
         """One (tokens, width) a prompt, all of the same length."""
         params = self._params
         count = max(len(prompt.chunks) for prompt in prompts)
         empty = self._chunked("").chunks[0]
         padded = [[*prompt.chunks, *[empty] * (count - len(prompt.chunks))] for prompt in prompts]
-        ids = tuple(chunk.ids for chunks in padded for chunk in chunks)
-        encoded = yield Encode(params.checkpoint, ids, params.clip_skip)
+        every = [chunk for chunks in padded for chunk in chunks]
+        self._used |= dict.fromkeys(fix.name for chunk in every for fix in chunk.fixes)
+        ids, fixes = tuple(chunk.ids for chunk in every), tuple(chunk.fixes for chunk in every)
+        encoded = cast(Tensor, (yield Encode(params.checkpoint, ids, params.clip_skip, fixes, self._adapters)))
         encoded = encoded.view(len(prompts), count, *encoded.shape[1:])
         keeps_mean = params.emphasis == "Original"
         columns = [

@@ -21,6 +21,6 @@ def blank_concat(params: GenerationParams, info: ModelInfo) -> Generator[Op, Ans
     if info.concat_channels != info.latent_channels + 1:
         raise NotSupported(f"{info.name} edits pictures (InstructPix2Pix); text to picture needs a plain or an inpainting checkpoint.")
     grey = torch.full((1, 3, params.height, params.width), MID_GREY)
-    latents = cast(Tensor, (yield EncodeImage(params.checkpoint, grey)))
+    latents = cast(Tensor, (yield EncodeImage(params.checkpoint, grey, info.vae)))
     mask = torch.ones(1, 1, *latents.shape[2:])
     return torch.cat([mask, latents], dim=1), {"Conditional mask weight": "1.0"}

@@ -5,9 +5,12 @@ Tensors in ops and answers are float32 (or uint8 pixels) on the engine's samplin
 
 from collections.abc import Generator
 from dataclasses import dataclass, field
+from typing import Literal
 
 import numpy as np
 from torch import Tensor
+
+from app.prompt import EmbeddingFix, EmbeddingIndex
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -26,6 +29,12 @@ class ModelInfo:
     native_size_px: int
     device: str
     """Where latents live between forwards."""
+    embeddings: EmbeddingIndex | None = None
+    """The textual inversions that fit its text encoder."""
+    vae: str = ""
+    """The VAE file that was chosen in place of the checkpoint's own, for `Decode` and `EncodeImage`; empty: its own."""
+    told: dict[str, str] = field(default_factory=dict)
+    """Infotext fields of that VAE."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -33,6 +42,64 @@ class Load:
     """Make this checkpoint (a catalogue name) resident; answered by `ModelInfo`."""
 
     checkpoint: str
+    vae: str = "Automatic"
+    """A VAE's name; "Automatic": the one beside the checkpoint, if any; "None": the checkpoint's own."""
+    vae_wins: bool = True
+    """Whether a VAE chosen by name goes before one that lies beside the checkpoint."""
+
+
+@dataclass(frozen=True)
+class Adapter:
+    """One adapter as a prompt uses it."""
+
+    kind: Literal["lora", "hypernetwork"]
+    file: str
+    """Its path, as the engine knows it."""
+    text: float
+    """Strength in the text encoder; 0 where it has no part in it."""
+    denoiser: float
+    rank: int | None = None
+    """How many of a LoRA's ranks are used; None: all."""
+
+
+Adapters = tuple[Adapter, ...]
+"""In order of mention, which is the order they are applied in."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class AdapterWish:
+    """A tag of a prompt, read: `<lora:name:text:denoiser:rank>` or `<hypernet:name:strength>`."""
+
+    kind: Literal["lora", "hypernetwork"]
+    name: str
+    text: float
+    denoiser: float
+    rank: int | None = None
+
+
+@dataclass(frozen=True, eq=False)
+class FindAdapters:
+    """Look up the adapters of a prompt for a checkpoint; answered by `FoundAdapters`. Unknown names are left out, as in A1111."""
+
+    checkpoint: str
+    wishes: tuple[AdapterWish, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class FoundAdapters:
+    """What `FindAdapters` found."""
+
+    adapters: Adapters = ()
+    told: dict[str, str] = field(default_factory=dict)
+    """Infotext fields: the adapters' hashes."""
+
+
+@dataclass(frozen=True, eq=False)
+class HashEmbeddings:
+    """The hashes of textual inversions that were used; answered by a table from name to hash."""
+
+    checkpoint: str
+    names: tuple[str, ...]
 
 
 @dataclass(frozen=True, eq=False)
@@ -43,6 +110,9 @@ class Encode:
     ids: tuple[tuple[int, ...], ...]
     """One tuple of 77 ids a chunk, with start and end tokens."""
     clip_skip: int
+    fixes: tuple[tuple[EmbeddingFix, ...], ...] = ()
+    """Where embeddings' vectors take the place of a chunk's tokens, one tuple a chunk; empty: nowhere."""
+    adapters: Adapters = ()
 
     @property
     def rows(self) -> int:
@@ -52,7 +122,7 @@ class Encode:
     @property
     def group(self) -> tuple[object, ...]:
         """Chunks of equal groups can be encoded together."""
-        return ("encode", self.checkpoint, self.clip_skip)
+        return ("encode", self.checkpoint, self.clip_skip, tuple((a.file, a.text, a.rank) for a in self.adapters if a.text))
 
 
 @dataclass(frozen=True, eq=False)
@@ -62,6 +132,8 @@ class EncodeImage:
     checkpoint: str
     images: Tensor
     """(pictures, 3, height, width) float32 in -1..1."""
+    vae: str = ""
+    """As in `ModelInfo`."""
 
     @property
     def rows(self) -> int:
@@ -71,7 +143,7 @@ class EncodeImage:
     @property
     def group(self) -> tuple[object, ...]:
         """Pictures of one size share an encode."""
-        return ("encode image", self.checkpoint, tuple(self.images.shape[1:]))
+        return ("encode image", self.checkpoint, tuple(self.images.shape[1:]), self.vae)
 
 
 @dataclass(frozen=True, eq=False)
@@ -86,6 +158,7 @@ class DenoiseRows:
     """(rows, tokens, width): all rows of one op have the same number of tokens."""
     concat: Tensor | None = None
     """(rows, concat channels, height/8, width/8) for checkpoints that take more than the latent."""
+    adapters: Adapters = ()
 
     @property
     def rows(self) -> int:
@@ -96,7 +169,8 @@ class DenoiseRows:
     def group(self) -> tuple[object, ...]:
         """Rows of equal groups can share a forward."""
         concat = None if self.concat is None else tuple(self.concat.shape[1:])
-        return ("denoise", self.checkpoint, tuple(self.x.shape[1:]), tuple(self.context.shape[1:]), concat)
+        changes = tuple((a.kind, a.file, a.denoiser, a.rank) for a in self.adapters if a.denoiser)
+        return ("denoise", self.checkpoint, tuple(self.x.shape[1:]), tuple(self.context.shape[1:]), concat, changes)
 
 
 @dataclass(frozen=True, eq=False)
@@ -105,6 +179,8 @@ class Decode:
 
     checkpoint: str
     latents: Tensor
+    vae: str = ""
+    """As in `ModelInfo`."""
 
     @property
     def rows(self) -> int:
@@ -114,7 +190,7 @@ class Decode:
     @property
     def group(self) -> tuple[object, ...]:
         """Latents of one size share a decode."""
-        return ("decode", self.checkpoint, tuple(self.latents.shape[1:]))
+        return ("decode", self.checkpoint, tuple(self.latents.shape[1:]), self.vae)
 
 
 @dataclass(frozen=True, eq=False)
@@ -142,8 +218,8 @@ class Finished:
     """Infotext fields that only the recipe knows (label to value)."""
 
 
-Op = Load | Encode | EncodeImage | DenoiseRows | Decode | Note | Finished
-Answer = ModelInfo | Tensor | None
+Op = Load | FindAdapters | HashEmbeddings | Encode | EncodeImage | DenoiseRows | Decode | Note | Finished
+Answer = ModelInfo | FoundAdapters | dict[str, str] | Tensor | None
 Recipe = Generator[Op, Answer, None]
 
 

@@ -7,7 +7,7 @@ from typing import cast
 import torch
 from torch import Tensor
 
-from app.recipes.ops import Answer, Decode, DenoiseRows, Finished, Interrupted, ModelInfo, Note, Op
+from app.recipes.ops import Adapters, Answer, Decode, DenoiseRows, Finished, Interrupted, ModelInfo, Note, Op
 from app.recipes.settings import acted
 from app.sampling.guidance import Conditions, NegativeSkips, Watched, guided
 from app.sampling.protocol import Sampler
@@ -26,6 +26,7 @@ class Pass:
     skips: NegativeSkips
     concat: Tensor | None = None
     """(pictures or 1, channels, height/8, width/8)"""
+    adapters: Adapters = ()
 
     @property
     def first(self) -> int:
@@ -62,7 +63,8 @@ def sampled(sampler: Sampler, conditions: Conditions, about: Pass, pictures: int
         while True:
             concat = None if about.concat is None else torch.cat([about.concat[i % len(about.concat)][None] for i in rows.pictures])
             sigmas = (rows.sigma,) * len(rows.x)
-            rows = steps.send(cast(Tensor, (yield DenoiseRows(about.params.checkpoint, rows.x, sigmas, rows.context, concat))))
+            op = DenoiseRows(about.params.checkpoint, rows.x, sigmas, rows.context, concat, about.adapters)
+            rows = steps.send(cast(Tensor, (yield op)))
             if watched.calls > noted:
                 noted = watched.calls
                 yield Note(noted, about.calls, about.batch, watched.denoised)
@@ -77,6 +79,6 @@ def finished(latents: Tensor, about: Pass, info: ModelInfo, extras: dict[str, st
     """Decodes the pass's pictures, a few at a time so that the first ones need not wait for the last, and hands them over."""
     for first in range(0, len(about.seeds), DECODED_AT_ONCE):
         several = latents[first : first + DECODED_AT_ONCE]
-        pixels = cast(Tensor, (yield Decode(about.params.checkpoint, several)))
+        pixels = cast(Tensor, (yield Decode(about.params.checkpoint, several, info.vae)))
         for i, picture in enumerate(pixels, first):
             yield Finished(about.first + i, picture.numpy(), about.seeds[i], info, extras)

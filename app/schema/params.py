@@ -76,6 +76,15 @@ class GenerationParams(BaseModel):
     checkpoint: Annotated[str, View(label="Model", option="sd_model_checkpoint", flags=("--ckpt",), section="model")] = Field(
         "", max_length=1000, description="A name from the catalogue; empty: the one that is chosen in the options."
     )
+    vae: Annotated[str, View(label="VAE", section="model", title="SD VAE", where_it_acts=True)] = Field(
+        "Automatic",
+        max_length=1000,
+        description="A VAE file's name; Automatic: the one beside the checkpoint, if any; None: the checkpoint's own.",
+    )
+    vae_wins: bool = Field(
+        True, description="A VAE chosen by name goes before the one beside the checkpoint."
+    )
+    disable_extra_networks: bool = Field(False, description="Tags of LoRAs and hypernetworks are cut out of the prompt and do nothing.")
     clip_skip: Annotated[int, View(label="Clip skip", option="CLIP_stop_at_last_layers", section="model")] = Field(1, ge=1, le=12)
     denoising_strength: Annotated[float | None, View(label="Denoising strength", flags=("--strength",), section="img2img")] = Field(
         None, ge=0, le=1, description="img2img only; None there means 0.75."

@@ -40,7 +40,7 @@ RARE = {
 }  # fmt: skip
 ACTED = {
     "emphasis": "No norm", "skip_early_cond": 0.2, "s_min_uncond": 2.5, "s_min_uncond_all": True, "pad_cond_uncond": True,
-    "pad_cond_uncond_v0": True, "use_old_scheduling": True,
+    "pad_cond_uncond_v0": True, "use_old_scheduling": True, "vae": "v.safetensors",
 }  # fmt: skip
 
 
@@ -95,7 +95,7 @@ def test_eta_comes_back_from_either_label(sampler: str) -> None:
 
 
 def test_extras_come_back_too() -> None:
-    extras = {"VAE hash": "34b1", "VAE": "v.safetensors", "Hires resize": "96x128", "Tiling": "True", "Lora hashes": "a: 1, b: 2"}
+    extras = {"VAE hash": "34b1", "Hires resize": "96x128", "Tiling": "True", "Lora hashes": "a: 1, b: 2"}
     fields = infotext_fields(make_params(), seed=1, model_name="m", model_hash="0", extras=extras)
     text = format_infotext("a", "", fields)
     assert params_from_infotext(text).extras == extras
