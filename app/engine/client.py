@@ -1,6 +1,6 @@
 """The engine's only door and the messages that pass through it. Imports no torch: jobs and the server may know this file."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Protocol
@@ -95,6 +95,8 @@ class Done(Event):
     """The job ended well; `interrupted` when somebody stopped it early."""
 
     interrupted: bool = False
+    seconds: Mapping[str, float] = field(default_factory=dict)
+    """Where the engine's time for it went, as the job saw it: load, encode, steps, decode, waits for others included."""
 
 
 @dataclass(frozen=True)
@@ -109,6 +111,16 @@ class Failed(Event):
 @dataclass(frozen=True)
 class Cancelled(Event):
     """The job was dropped on request."""
+
+
+@dataclass(frozen=True)
+class Lost(Event):
+    """The engine died before the job ended. It takes jobs again, and may be given this one anew."""
+
+    reason: str
+    """What the engine died of, a clause for people."""
+    was_running: bool
+    """Whether it was working on the job."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -138,7 +150,7 @@ class EngineClient(Protocol):
         ...
 
     def submit(self, job: EngineJob) -> None:
-        """Hand over a job. Every job ends with exactly one of Done, Failed, Cancelled."""
+        """Hand over a job. Every job ends with exactly one of Done, Failed, Cancelled, Lost."""
         ...
 
     def stop_job(self, job: str, how: Stop) -> None:

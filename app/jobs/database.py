@@ -52,6 +52,16 @@ MIGRATIONS: tuple[str, ...] = (
         UNIQUE (job, number)
     ) WITHOUT ROWID;
     """,
+    """
+    ALTER TABLE jobs ADD COLUMN place REAL NOT NULL DEFAULT 0;
+    ALTER TABLE jobs ADD COLUMN crashes INTEGER NOT NULL DEFAULT 0;
+    ALTER TABLE jobs ADD COLUMN key TEXT;
+    ALTER TABLE jobs ADD COLUMN fingerprint TEXT;
+    ALTER TABLE jobs ADD COLUMN seconds TEXT;
+    UPDATE jobs SET place = created;
+    CREATE UNIQUE INDEX jobs_of_key ON jobs (client, key) WHERE key IS NOT NULL;
+    CREATE TABLE paused (client TEXT PRIMARY KEY) WITHOUT ROWID;
+    """,
 )
 """Entry n brings a file of user_version n to n + 1; entries are never changed, only added. Seeds are texts: they take 64 bits unsigned."""
 
@@ -75,6 +85,23 @@ class JobRow:
     options: Mapping[str, OptionValue] = field(default_factory=dict)
     """The A1111 options that were set for this job alone."""
     created: float
+    place: float = 0.0
+    """Its place in the line: lower ones are handed to the engine first."""
+    key: str | None = None
+    """A name that the asker gave the request itself, so that a request sent twice is one job."""
+    fingerprint: str | None = None
+    """Of the request that came with the key."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Unended:
+    """A job that a former run left queued or running."""
+
+    row: JobRow
+    was_running: bool
+    crashes: int
+    """How often it was running when the engine or the server died, this time not counted."""
+    pictures: tuple[PictureView, ...]
 
 
 class Database:
@@ -101,8 +128,8 @@ class Database:
         """Writes a queued job."""
         with self._writing() as connection:
             connection.execute(
-                "INSERT INTO jobs (id, client, task_id, mode, state, params, options, save, created) "
-                "VALUES (?, ?, ?, ?, 'queued', ?, ?, ?, ?)",
+                "INSERT INTO jobs (id, client, task_id, mode, state, params, options, save, created, place, key, fingerprint) "
+                "VALUES (?, ?, ?, ?, 'queued', ?, ?, ?, ?, ?, ?, ?)",
                 (
                     row.id,
                     row.client,
@@ -112,6 +139,9 @@ class Database:
                     json.dumps(dict(row.options)),
                     row.save,
                     row.created,
+                    row.place,
+                    row.key,
+                    row.fingerprint,
                 ),
             )
 
@@ -120,22 +150,81 @@ class Database:
         with self._writing() as connection:
             connection.execute("UPDATE jobs SET state = 'running', started = ? WHERE id = ? AND state = 'queued'", (at, job))
 
-    def end_job(self, job: str, state: JobState, at: float, *, error: JobError | None = None, interrupted: bool = False) -> None:
+    def set_queued(self, job: str, crashes: int) -> None:
+        """The job waits again, after so many crashes in which it was running."""
+        with self._writing() as connection:
+            connection.execute("UPDATE jobs SET state = 'queued', crashes = ? WHERE id = ?", (crashes, job))
+
+    def set_places(self, places: Mapping[str, float]) -> None:
+        """Moves jobs in the line."""
+        with self._writing() as connection:
+            connection.executemany("UPDATE jobs SET place = ? WHERE id = ?", [(place, job) for job, place in places.items()])
+
+    def end_job(
+        self,
+        job: str,
+        state: JobState,
+        at: float,
+        *,
+        error: JobError | None = None,
+        interrupted: bool = False,
+        seconds: Mapping[str, float] | None = None,
+    ) -> None:
         """The job's last change."""
+        told = (error.code, error.message, error.status) if error else (None, None, None)
         with self._writing() as connection:
             connection.execute(
-                "UPDATE jobs SET state = ?, ended = ?, interrupted = ?, error_code = ?, error_message = ?, error_status = ? WHERE id = ?",
-                (state, at, interrupted, *((error.code, error.message, error.status) if error else (None, None, None)), job),
+                "UPDATE jobs SET state = ?, ended = ?, interrupted = ?, error_code = ?, error_message = ?, error_status = ?, seconds = ? "
+                "WHERE id = ?",
+                (state, at, interrupted, *told, json.dumps(dict(seconds or {})), job),
             )
 
-    def fail_unended(self, error: JobError, at: float) -> int:
-        """Ends what a former run left queued or running; how many jobs that were."""
+    def unended(self) -> list[Unended]:
+        """What a former run left queued or running, in the order of the line."""
+        with self._reading() as connection:
+            rows = connection.execute("SELECT * FROM jobs WHERE state IN ('queued', 'running') ORDER BY place, number").fetchall()
+            return [self._unended(connection, row) for row in rows]
+
+    def _unended(self, connection: sqlite3.Connection, row: sqlite3.Row) -> Unended:
+        pictures = connection.execute("SELECT * FROM pictures WHERE job = ? ORDER BY number", (row["id"],))
+        written = JobRow(
+            id=row["id"],
+            client=row["client"],
+            task_id=row["task_id"],
+            params=_params(row["params"]),
+            save=bool(row["save"]),
+            options=json.loads(row["options"]),
+            created=row["created"],
+            place=row["place"],
+            key=row["key"],
+        )
+        kept = tuple(_picture(picture) for picture in pictures)
+        return Unended(row=written, was_running=row["state"] == "running", crashes=row["crashes"], pictures=kept)
+
+    def row(self, job: str) -> JobRow | None:
+        """The job as it was asked for."""
+        with self._reading() as connection:
+            found = connection.execute("SELECT * FROM jobs WHERE id = ?", (job,)).fetchone()
+            return self._unended(connection, found).row if found else None
+
+    def job_of_key(self, client: str, key: str) -> tuple[str, str | None] | None:
+        """(job's id, fingerprint of its request) of a client's job with that key."""
+        with self._reading() as connection:
+            found = connection.execute("SELECT id, fingerprint FROM jobs WHERE client = ? AND key = ?", (client, key)).fetchone()
+        return (found["id"], found["fingerprint"]) if found else None
+
+    def paused(self) -> set[str]:
+        """The clients whose jobs are held back."""
+        with self._reading() as connection:
+            return {row["client"] for row in connection.execute("SELECT client FROM paused")}
+
+    def set_paused(self, client: str, paused: bool) -> None:
+        """Holds a client's jobs back, or lets them go on."""
         with self._writing() as connection:
-            return connection.execute(
-                "UPDATE jobs SET state = 'failed', ended = ?, error_code = ?, error_message = ?, error_status = ? "
-                "WHERE state IN ('queued', 'running')",
-                (at, error.code, error.message, error.status),
-            ).rowcount
+            if paused:
+                connection.execute("INSERT OR IGNORE INTO paused (client) VALUES (?)", (client,))
+            else:
+                connection.execute("DELETE FROM paused WHERE client = ?", (client,))
 
     def add_picture(self, picture: PictureView) -> None:
         """Records a finished picture of a job that is there."""
@@ -155,13 +244,24 @@ class Database:
                 ),
             )
 
+    def set_path(self, picture: str, path: str | None) -> None:
+        """The picture's file got another name, or (None) was refused by the disk, after its row was written."""
+        with self._writing() as connection:
+            connection.execute("UPDATE pictures SET path = ? WHERE id = ?", (path, picture))
+
+    def remove_picture(self, picture: str) -> None:
+        """Takes back a picture that is not there: its file had no name yet when the program died."""
+        with self._writing() as connection:
+            connection.execute("DELETE FROM pictures WHERE id = ?", (picture,))
+
     def job(self, job: str) -> JobView | None:
         """The job of that id."""
         return next(iter(self._views("WHERE id = ?", (job,))), None)
 
-    def job_of_task(self, task: str) -> JobView | None:
-        """The newest job with that task id."""
-        return next(iter(self._views("WHERE task_id = ? ORDER BY number DESC LIMIT 1", (task,))), None)
+    def job_of_task(self, task: str, client: str | None = None) -> JobView | None:
+        """The newest job with that task id, of one client or of any."""
+        clause, values = ("AND client = ? ", (task, client)) if client is not None else ("", (task,))
+        return next(iter(self._views(f"WHERE task_id = ? {clause}ORDER BY number DESC LIMIT 1", values)), None)
 
     def jobs(self, *, client: str | None, states: Collection[JobState] | None, limit: int) -> list[JobView]:
         """Newest first, at most `limit`; None means any."""
@@ -277,4 +377,6 @@ def _job(row: sqlite3.Row, kept: tuple[PictureView, ...]) -> JobView:
         created=row["created"],
         started=row["started"],
         ended=row["ended"],
+        crashes=row["crashes"],
+        seconds=json.loads(row["seconds"]) if row["seconds"] else {},
     )

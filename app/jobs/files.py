@@ -132,19 +132,27 @@ class Outputs:
         folder = self.root / FOLDERS[mode] / self._today().isoformat()
         return self.relative(self.save_in(folder, FileName(stem=str(seed), suffix=suffix), data))
 
-    def save_in(self, folder: Path, name: FileName, data: bytes) -> Path:
+    def save_in(self, folder: Path, name: FileName, data: bytes, record: Callable[[Path], None] = lambda path: None) -> Path:
         """Saves one finished picture in any folder; the file's path.
 
-        The bytes are on the disk when this returns. DiskFull or CannotSave leaves nothing behind.
+        The bytes are on the disk when this returns. DiskFull or CannotSave leaves nothing behind. `record` is told the path when the
+        bytes are on the disk and before the file has its name (again, should somebody else have taken the name meanwhile): so what is
+        recorded and there is whole, and what is there is recorded, wherever the program dies.
         """
         with explained("the picture"):
             is_new = not folder.is_dir()
             folder.mkdir(parents=True, exist_ok=True)
-            final = _save_numbered(folder, name, data) if name.numbered or not name.stem else _save_named(folder, name, data)
+            save = _save_numbered if name.numbered or not name.stem else _save_named
+            final = save(folder, name, data, record)
             _sync_folder(folder)
             if is_new:
                 _sync_folder(folder.parent)
         return final
+
+    def has(self, relative: str) -> bool:
+        """Whether a saved file is there."""
+        path = self.path(relative)
+        return path.is_file() and path.stat().st_size > 0  # an empty one is a name that a dying program had just claimed
 
     def relative(self, path: Path) -> str:
         """A saved file's path below the root, with `/`."""
@@ -165,13 +173,14 @@ class Outputs:
             raise NotFound(f"The picture {relative} is no longer in the outputs folder.") from error
 
 
-def _save_numbered(folder: Path, name: FileName, data: bytes) -> Path:
+def _save_numbered(folder: Path, name: FileName, data: bytes, record: Callable[[Path], None]) -> Path:
     temporary, file, number = _reserve(folder, name)
     final = folder / name.with_number(number)
     try:
         # The file stays open, hence locked, until it has its name: else a process that starts could clean it away.
         with file:
             _write(file, data)
+            record(final)
             if sys.platform != "win32":
                 publish(temporary, final)
         if sys.platform == "win32":  # an open file cannot be renamed there, nor cleaned away
@@ -181,9 +190,10 @@ def _save_numbered(folder: Path, name: FileName, data: bytes) -> Path:
     return final
 
 
-def _save_named(folder: Path, name: FileName, data: bytes) -> Path:
+def _save_named(folder: Path, name: FileName, data: bytes, record: Callable[[Path], None]) -> Path:
     final = folder / f"{name.stem}{name.suffix}"
     if name.replaces:
+        record(final)
         replace_file(final, data)
         return final
     temporary = folder / f".{uuid4().hex}{TEMPORARY}"
@@ -192,10 +202,13 @@ def _save_named(folder: Path, name: FileName, data: bytes) -> Path:
             _write(file, data)
         for following in count(1):
             try:
-                publish(temporary, final)
-                return final
+                if not final.exists():
+                    record(final)
+                    publish(temporary, final)
+                    return final
             except FileExistsError:
-                final = folder / f"{name.stem}-{following}{name.suffix}"
+                pass  # taken between the look and the name
+            final = folder / f"{name.stem}-{following}{name.suffix}"
     finally:
         _remove(temporary)
     raise AssertionError("count() does not end")

@@ -55,13 +55,18 @@ class Inputs:
                 replace_file(path, buffer.getvalue())
         return name
 
+    def check(self, name: str) -> None:
+        """NotFound if no such picture is stored."""
+        if not self._path(name).exists():
+            raise _not_stored(name)
+
     def load(self, name: str) -> Pixels:
         """(height, width, 3) uint8 of a stored picture; NotFound, or BadPicture if the file has been changed."""
         path = self._path(name)
         try:
             data = path.read_bytes()
         except OSError as error:
-            raise NotFound(f"The input picture {name[:12]} is not stored here; send it again.") from error
+            raise _not_stored(name) from error
         with _decoding(), Image.open(io.BytesIO(data), formats=("PNG",)) as picture:
             self._check_size(picture)
             rgb = picture.convert("RGB")
@@ -79,6 +84,10 @@ class Inputs:
         if picture.width * picture.height > self._max_pixels:
             limit = f"{self._max_pixels / 1024**2:.0f} megapixels"
             raise TooLarge(f"The picture is {picture.width}x{picture.height}; the limit is {limit}.")
+
+
+def _not_stored(name: str) -> NotFound:
+    return NotFound(f"The input picture {name[:12]} is not stored here; send it again.")
 
 
 @contextmanager

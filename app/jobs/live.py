@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, replace
 
 from app.engine.client import Pixels, Progress, Stop
 from app.jobs.database import JobRow
+from app.jobs.line import weight_of
 from app.jobs.options import OptionsView
 from app.jobs.patterns import NameFacts
 from app.jobs.views import JobError, JobPreview, JobState, JobView, PictureView
@@ -61,8 +62,17 @@ class LiveJob:
     """Whether a picture's row could not be written: then the job is kept in memory after its end, so that the picture is found."""
     error: JobError | None = None
     """Set as soon as something failed on our side, while the engine is still being told to stop."""
+    claimed: bool = False
+    """Whether the job has left the line for the engine."""
     handed_over: bool = False
-    """Whether the engine has the job; a stop that comes before waits for that."""
+    """Whether the engine has the job; a stop that comes between waits for that."""
+    crashes: int = 0
+    """How often it was running when the engine or the server died."""
+    again: str | None = None
+    """Why it waits a second time, in a sentence."""
+    numbers: set[int] = field(default_factory=set)
+    """Of the pictures that are kept or being kept: one that is made again is not kept twice."""
+    seconds: dict[str, float] = field(default_factory=dict)
     stopping: Stop | None = None
     interrupted: bool = False
     started: float | None = None
@@ -75,13 +85,57 @@ class LiveJob:
     """Done once the job has ended and is written down."""
 
     @property
+    def client(self) -> str:
+        """Whose it is."""
+        return self.row.client
+
+    @property
+    def place(self) -> float:
+        """Its place in the line."""
+        return self.row.place
+
+    @property
+    def weight(self) -> float:
+        """What it takes of the engine: a batch, with its negative prompt."""
+        params = self.row.params
+        return weight_of(2 * params.batch_size, params.width, params.height)
+
+    @property
+    def fraction(self) -> float:
+        """0..1 over the whole job."""
+        return self.progress.fraction if self.progress else 0.0
+
+    @property
+    def work_left(self) -> float:
+        """Denoiser calls still to do, times the weight."""
+        params = self.row.params
+        return params.steps * params.n_iter * self.weight * (1 - self.fraction)
+
+    @property
+    def suspect(self) -> bool:
+        """Whether the engine may have died of it."""
+        return self.crashes > 0
+
+    @property
+    def waits(self) -> bool:
+        """Whether it is still in the line: it can be moved, held back and dropped without asking the engine."""
+        return not self.claimed and self.ended is None
+
+    def line_up_again(self, why: str | None) -> None:
+        """Forgets what the engine had made of it, but for the pictures that are kept."""
+        self.state, self.claimed, self.handed_over, self.stopping = "queued", False, False, None
+        self.progress, self.pace, self.loading = None, Pace(), None
+        self.preview_pixels = self.preview = None
+        self.again = why
+
+    @property
     def is_cut_short(self) -> bool:
         """Whether a picture that comes now has not had all its steps, because somebody stopped it."""
         short = self.progress is None or self.progress.step < self.progress.steps
         return self.stopping in (Stop.INTERRUPT, Stop.SKIP) and short
 
-    def view(self, position: int | None) -> JobView:
-        """A snapshot."""
+    def view(self, position: int | None, eta_s: float | None = None) -> JobView:
+        """A snapshot; the line says how long a queued job has still to go."""
         row, view = self.row, self.progress
         snapshot = JobView(
             id=row.id,
@@ -94,6 +148,7 @@ class LiveJob:
             batches=row.params.n_iter,
             loading=self.loading,
             position=position,
+            eta_s=eta_s,
             pictures=tuple(self.pictures),
             grid=self.grid,
             error=self.error if self.ended is not None else None,
@@ -101,6 +156,9 @@ class LiveJob:
             created=row.created,
             started=self.started,
             ended=self.ended,
+            crashes=self.crashes,
+            again=self.again,
+            seconds=dict(self.seconds),
         )
         if view is None:
             return snapshot
@@ -111,5 +169,5 @@ class LiveJob:
             steps=view.steps,
             batch=view.batch,
             batches=view.batches,
-            eta_s=self.pace.eta_s() if self.state == "running" else None,
+            eta_s=self.pace.eta_s() if self.state == "running" else eta_s,
         )

@@ -14,7 +14,7 @@ from PIL import Image
 from app.engine.client import PictureDone, Pixels
 from app.jobs.copies import smaller_copy
 from app.jobs.database import Database, JobRow
-from app.jobs.files import CannotSave, Outputs, explained, replace_file
+from app.jobs.files import CannotSave, FileName, Outputs, explained, replace_file
 from app.jobs.grids import draw_grid, grid_rows, wants_grid
 from app.jobs.memory import PictureMemory
 from app.jobs.options import OptionsView
@@ -71,18 +71,20 @@ class Pictures:
             height=height,
             infotext=text,
         )
-        problem = None
         if event.index == 0:
             self._note_last(text)
-        if to_disk:
-            try:
-                facts = self.facts_of(row, options, event, started)
-                path = self._outputs.save_in(*picture_place(self._outputs.root, options, facts, f".{kind}"), data)
-                view = replace(view, path=self._outputs.relative(path))
-                _save_beside(path, event.pixels, in_file, text, len(data), options)
-            except CannotSave as error:
-                problem = error
-        return self._recorded(view, data, problem)
+        if not to_disk:
+            return self._in_memory(view, data)
+        facts = self.facts_of(row, options, event, started)
+        kept = self._on_disk(view, data, *picture_place(self._outputs.root, options, facts, f".{kind}"))
+        if kept.view.path is None or kept.problem is not None:
+            return kept
+        try:
+            _save_beside(self._outputs.path(kept.view.path), event.pixels, in_file, text, len(data), options)
+        except CannotSave as error:
+            log.error("picture %d of job %s: %s", view.number, view.job, error)
+            return replace(kept, problem=error)
+        return kept
 
     def keep_grid(self, row: JobRow, options: OptionsView, pictures: Sequence[PictureView], facts: NameFacts | None) -> Kept | None:
         """Draws the job's pictures side by side, saves that and puts it on the page, as far as the options want it; None for no grid.
@@ -103,14 +105,16 @@ class Pictures:
             return None
         data, kind = _encode(grid, first.infotext if options.switch("enable_pnginfo") else "", options, {}, options.text("grid_format"))
         view = replace(first, id=uuid4().hex, number=GRID, path=None, format=kind, width=grid.width, height=grid.height)
-        problem = None
-        if options.switch("grid_save") and facts is not None:
-            try:
-                path = self._outputs.save_in(*grid_place(self._outputs.root, options, facts, f".{kind}"), data)
-                view = replace(view, path=self._outputs.relative(path))
-            except CannotSave as error:
-                problem = error
-        return self._recorded(view, data, problem) if options.switch("return_grid") else None
+        place = grid_place(self._outputs.root, options, facts, f".{kind}") if options.switch("grid_save") and facts is not None else None
+        if options.switch("return_grid"):
+            return self._on_disk(view, data, *place) if place else self._in_memory(view, data)
+        if place:
+            self._outputs.save_in(*place, data)
+        return None
+
+    def lost(self, view: PictureView) -> bool:
+        """Whether a recorded picture of a former run is not there."""
+        return view.path is None or not self._outputs.has(view.path)
 
     def data(self, view: PictureView) -> bytes:
         """The picture's file; NotFound once it was deleted, or dropped from memory."""
@@ -139,14 +143,44 @@ class Pictures:
             max_words=int(options.number("directories_max_prompt_words")),
         )
 
-    def _recorded(self, view: PictureView, data: bytes, problem: CannotSave | None) -> Kept:
-        if view.path is None:
+    def _on_disk(self, view: PictureView, data: bytes, folder: Path, name: FileName) -> Kept:
+        """The picture with its path; in memory if the disk refuses the file."""
+        problem: CannotSave | None = None
+        recorded = False
+
+        def record(path: Path) -> None:
+            nonlocal problem, recorded
+            where = self._outputs.relative(path)
+            try:
+                if recorded:
+                    self._database.set_path(view.id, where)
+                else:
+                    self._database.add_picture(replace(view, path=where))
+                    recorded = True
+            except CannotSave as error:
+                problem = error
+
+        try:
+            path = self._outputs.save_in(folder, name, data, record)
+        except CannotSave as error:
+            if not recorded:
+                return self._in_memory(view, data, error)
+            self._database.set_path(view.id, None)
             self._memory.put(view.id, data)
+            return self._told(view, error, recorded=True)
+        return self._told(replace(view, path=self._outputs.relative(path)), problem, recorded=recorded)
+
+    def _in_memory(self, view: PictureView, data: bytes, problem: CannotSave | None = None) -> Kept:
+        """The picture, kept for a while; `problem`: what the disk said to its file."""
+        self._memory.put(view.id, data)
         recorded = True
         try:
             self._database.add_picture(view)
         except CannotSave as error:
             problem, recorded = problem or error, False
+        return self._told(view, problem, recorded=recorded)
+
+    def _told(self, view: PictureView, problem: CannotSave | None, *, recorded: bool) -> Kept:
         if problem is not None:
             log.error("picture %d of job %s: %s", view.number, view.job, problem)
         return Kept(view=view, problem=problem, recorded=recorded)

@@ -1,6 +1,7 @@
 """What is told about jobs and pictures: frozen snapshots that every thread may keep."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Literal
 
 from app.schema.params import GenerationParams, Mode
@@ -77,11 +78,39 @@ class JobView:
     created: float
     started: float | None = None
     ended: float | None = None
+    crashes: int = 0
+    """How often it was running when the engine or the server died."""
+    again: str | None = None
+    """Why a job waits a second time, in a sentence."""
+    seconds: Mapping[str, float] = field(default_factory=dict)
+    """Where the time went: queue, load, encode, steps, decode, save."""
 
     @property
     def is_over(self) -> bool:
         """Whether nothing of the job will change any more."""
         return self.state in ENDED
+
+
+@dataclass(frozen=True, kw_only=True)
+class RequestKey:
+    """What makes a request the same one when it is sent again."""
+
+    key: str
+    fingerprint: str
+    """Of what was asked for."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class QueueCounts:
+    """How much is going on."""
+
+    queued: int
+    running: int
+    ended: Mapping[str, int]
+    """Jobs by the state they ended in, since the start."""
+    pictures: int
+    """Pictures kept since the start."""
+    pictures_a_minute: int
 
 
 @dataclass(frozen=True, kw_only=True)

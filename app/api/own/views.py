@@ -69,11 +69,18 @@ class Job(BaseModel):
     created: float
     started: float | None
     ended: float | None
+    crashes: int
+    """How often it was running when the engine or the server died; after two it is given up."""
+    again: str | None
+    """Why it waits a second time."""
+    seconds: dict[str, float]
+    """Where the time went: queue, load, encode, steps, decode, save."""
 
     @classmethod
     def of(cls, view: JobView, root: str) -> "Job":
         """From the view; `root` as in `Picture.of`."""
-        same = {name: getattr(view, name) for name in cls.model_fields if name not in ("pictures", "grid", "error")}
+        same = {name: getattr(view, name) for name in cls.model_fields if name not in ("pictures", "grid", "error", "seconds")}
         error = Problem(code=view.error.code, message=view.error.message) if view.error else None
         grid = Picture.of(view.grid, root) if view.grid else None
-        return cls(**same, pictures=[Picture.of(picture, root) for picture in view.pictures], grid=grid, error=error)
+        pictures = [Picture.of(picture, root) for picture in view.pictures]
+        return cls(**same, seconds=dict(view.seconds), pictures=pictures, grid=grid, error=error)

@@ -30,6 +30,8 @@ def answer_of(services: Services, order: Order, job: JobView) -> bytes:
         raise FourKeyError(job.error.status, error=job.error.code, errors=job.error.message)
     if job.state == "cancelled":
         raise FourKeyError(409, error="Cancelled", errors="The job was cancelled before its pictures were done.")
+    if not job.is_over:
+        raise FourKeyError(503, error="EngineStopped", errors=f"{job.again or 'The server is being restarted.'} It is job {job.id}.")
     send = order.request.send_images is not False
     images = [encode_base64(services.jobs.picture_bytes(picture.id)) for picture in job.pictures] if send else []
     body = {"images": images, "parameters": _echo(order), "info": json.dumps(_info(services, order, job))}

@@ -91,7 +91,7 @@ def test_other_requests_are_answered_while_many_wait(world: World, address: str)
     waiting = [threading.Thread(target=post) for _ in range(60)]
     for thread in waiting:
         thread.start()
-    wait_for(lambda: len(world.engine.jobs) == 60, 30)
+    wait_for(lambda: len(world.jobs.list(limit=100)) == 60, 30)
     started = time.monotonic()
     assert httpx.get(f"{address}/internal/ping").json() == {}
     assert httpx.get(f"{address}/sdapi/v1/samplers").status_code == 200

@@ -1,0 +1,357 @@
+"""Jobs between acceptance and end: in line, with the engine, their pictures kept; and in line again after a crash."""
+
+import logging
+import time
+from collections.abc import Callable, Iterable
+from dataclasses import asdict, replace
+from functools import partial
+from threading import RLock
+
+from app.engine.client import (
+    Cancelled,
+    Done,
+    EngineClient,
+    EngineJob,
+    Event,
+    Failed,
+    Loading,
+    Lost,
+    PictureDone,
+    Preview,
+    Progress,
+    Started,
+    Stop,
+)
+from app.jobs.database import Database, Unended
+from app.jobs.events import EventLog
+from app.jobs.figures import Figures
+from app.jobs.files import CannotSave
+from app.jobs.inputs import Inputs
+from app.jobs.line import capacity_of, moved, next_in_line
+from app.jobs.live import LiveJob
+from app.jobs.options import OptionsStore, OptionsView
+from app.jobs.pictures import Pictures
+from app.jobs.views import GRID, JobError, JobState
+from app.jobs.worker import Worker
+from app.schema.errors import DarkroomError, EngineStopped
+
+log = logging.getLogger(__name__)
+
+MAX_CRASHES = 2
+"""A job that was running at so many deaths of the engine or the server is not tried again: else it would take the server down for ever."""
+INTERNAL = JobError(code="internal", message="Something went wrong inside while a picture was written; the log tells more.")
+SHUTTING_DOWN = "The server is being restarted; the job goes on when it is back."
+SERVER_DIED = "the server ended without a word, as after a power cut or a crash"
+
+
+class Work:
+    """The unended jobs. What the engine says changes what is known at once; whatever touches the disk is done by one worker, in the
+    engine's order, so a job is `done` only after its pictures are safely on the disk.
+    """
+
+    def __init__(self, engine: EngineClient, database: Database, pictures: Pictures, inputs: Inputs, events: EventLog) -> None:
+        self._engine, self._database, self._pictures, self._inputs, self._events = engine, database, pictures, inputs, events
+        self.lock = RLock()
+        self.live: dict[str, LiveJob] = {}
+        """Unended jobs, in the order in which they came; also ended ones that the disk did not let us write down. Guarded by `lock`."""
+        self.worker = Worker("jobs")
+        self.figures = Figures()
+        self.paused = database.paused()
+        """Clients whose jobs are held back; replaced as a whole."""
+        self._closing = False
+
+    # the line
+
+    def take_over(self, unended: Iterable[Unended], options: OptionsStore) -> None:
+        """Puts what a former run left into the line again, with the pictures that it has; the engine must have been started."""
+        for left in unended:
+            kept = [picture for picture in left.pictures if not self._pictures.lost(picture)]
+            for picture in left.pictures:
+                if picture not in kept:
+                    self._database.remove_picture(picture.id)
+            live = LiveJob(left.row, _view(options, left))
+            live.pictures = [picture for picture in kept if picture.number != GRID]
+            live.numbers = {picture.number for picture in live.pictures}
+            live.grid = next((picture for picture in kept if picture.number == GRID), None)
+            with self.lock:
+                self.live[left.row.id] = live
+            live.claimed = True  # not handed over before it is in order again
+            self._line_up_again(live, SERVER_DIED if left.was_running else None, left.crashes + left.was_running)
+
+    def add(self, live: LiveJob) -> None:
+        """Takes a job that is written down into the line. Raises what kept it from the engine if it was handed over at once."""
+        with self.lock:
+            self.live[live.row.id] = live
+            told = {"state": "queued", "position": self.positions()[live.row.id], "task_id": live.row.task_id}
+            self._events.publish("job", live.row.id, live.row.client, told)
+        self.hand_over(live)
+
+    def positions(self) -> dict[str, int]:
+        """Place of each queued job, from 1; lock held."""
+        queued = sorted((job for job in self.live.values() if job.state == "queued"), key=lambda job: (not job.claimed, job.place))
+        return {job.row.id: number for number, job in enumerate(queued, 1)}
+
+    def move(self, live: LiveJob, position: int, client: str | None) -> None:
+        """Puts a waiting job at this position among the client's waiting jobs (None: among all)."""
+        with self.lock:
+            line = [job for job in self.live.values() if job.waits and client in (None, job.client)]
+            if live not in line:
+                return
+            places = moved(line, live, position)
+            self._database.set_places({job.row.id: place for job, place in places})
+            for job, place in places:
+                job.row = replace(job.row, place=place)
+            positions = self.positions()
+            for job, _ in places:
+                told = {"state": "queued", "position": positions[job.row.id]}
+                self._events.publish("job", job.row.id, job.client, told)
+
+    def pause(self, client: str, paused: bool) -> None:
+        """Holds back the waiting jobs of a client (or of everybody), or lets them go on."""
+        self._database.set_paused(client, paused)
+        with self.lock:
+            self.paused = self.paused | {client} if paused else self.paused - {client}
+        self.hand_over()
+
+    def drop(self, live: LiveJob, how: Stop) -> bool:
+        """Ends a job that is still in the line as somebody asked; False if the engine has it."""
+        with self.lock:
+            if not live.waits:
+                return False
+            if how is Stop.SKIP:
+                return True
+            live.claimed = True
+        self.worker.put(partial(self.over, live, "cancelled" if how is Stop.CANCEL else "done", None, how is Stop.INTERRUPT))
+        return True
+
+    def hand_over(self, mine: LiveJob | None = None) -> None:
+        """Gives the engine what it has room for. A job that it refuses has failed; raises the reason if it is `mine`."""
+        refused = None
+        while (live := self._claim()) is not None:
+            try:
+                self._give(live)
+            except Exception as error:  # noqa: BLE001 - told with the job, and to whoever has just submitted it
+                refused = error if live is mine else refused
+        if refused is not None:
+            raise refused
+
+    def _claim(self) -> LiveJob | None:
+        capacity = capacity_of(self._engine.status().device)
+        with self.lock:
+            if self._closing:
+                return None
+            unended = [job for job in self.live.values() if job.ended is None]
+            waiting, working = [job for job in unended if job.waits], [job for job in unended if job.claimed]
+            live = next_in_line(waiting, working, capacity, self.paused)
+            if live is not None:
+                live.claimed = True
+            return live
+
+    def _give(self, live: LiveJob) -> None:
+        row = live.row
+        try:
+            images = tuple(self._inputs.load(name) for name in row.params.init_images)
+            previews = live.options.switch("live_previews_enable") and live.options.number("show_progress_every_n_steps") > 0
+            self._engine.submit(EngineJob(id=row.id, client=row.client, params=row.params, images=images, previews=previews))
+        except Exception as error:
+            if isinstance(error, DarkroomError):
+                self.end(live, "failed", JobError(code=error.code, message=str(error), status=error.status))
+            else:
+                self.end(live, "failed", INTERNAL)
+            raise
+        with self.lock:
+            live.handed_over = True
+            stopping = live.stopping
+        if stopping is not None:
+            self._engine.stop_job(row.id, stopping)
+
+    # what the engine says
+
+    def on_event(self, event: Event) -> None:
+        """Called by the engine. Waits only when the worker has fallen behind by a whole line of tasks."""
+        with self.lock:
+            live = self.live.get(event.job)
+            if live is None or live.ended is not None:
+                return
+            task = self._note(live, event)
+        if task is not None:
+            self.worker.put(task)
+
+    def _note(self, live: LiveJob, event: Event) -> Callable[[], None] | None:
+        """Takes the event into what is known (lock held); what is to be done about it on the disk."""
+        row = live.row
+        match event:
+            case Started():
+                live.state, live.started = "running", time.time()
+                live.seconds["queue"] = live.started - row.created
+                self._events.publish("job", row.id, row.client, {"state": "running", "loading": None})
+                return partial(self._database.set_started, row.id, live.started)
+            case Loading(checkpoint=name):
+                live.loading = name
+                live.pace.restart()
+                self._events.publish("job", row.id, row.client, {"state": live.state, "loading": name})
+            case Progress():
+                self.figures.progressed(live.weight * event.steps * event.batches * (event.fraction - live.fraction))
+                live.progress, live.loading = event, None
+                live.pace.mark(event)
+                told = {name: getattr(event, name) for name in ("fraction", "step", "steps", "batch", "batches")}
+                self._events.publish("progress", row.id, row.client, {**told, "eta_s": live.pace.eta_s()})
+            case Preview(pixels=pixels):
+                live.preview_pixels, live.preview_number = pixels, live.preview_number + 1
+                self._events.publish("preview", row.id, row.client, {"number": live.preview_number})
+            case PictureDone():
+                if event.index in live.numbers:
+                    return None  # kept before the engine or the server died
+                live.numbers.add(event.index)
+                to_disk = row.save and (not live.is_cut_short or live.options.switch("save_incomplete_images"))
+                return partial(self._keep, live, event, to_disk)
+            case Done(interrupted=interrupted):
+                live.seconds |= event.seconds
+                return partial(self._finish, live, interrupted)
+            case Failed(code=EngineStopped.code) if self._closing:
+                return partial(self._suspend, live)
+            case Failed(message=message, code=code, status=status):
+                return partial(self.over, live, "failed", JobError(code=code, message=message, status=status))
+            case Cancelled():
+                return partial(self.over, live, "cancelled")
+            case Lost():
+                return partial(self._lost, live, event)
+        return None
+
+    # the worker's side
+
+    def _keep(self, live: LiveJob, event: PictureDone, to_disk: bool) -> None:
+        """Saves a picture; if that fails the job is given up, and the picture stays in memory."""
+        begun = time.perf_counter()
+        try:
+            kept = self._pictures.keep(live.row, live.options, event, to_disk=to_disk, started=live.started)
+            if to_disk and live.first_facts is None:
+                live.first_facts = self._pictures.facts_of(live.row, live.options, event, live.started)
+        except Exception:
+            log.exception("picture %d of job %s was lost", event.index, live.row.id)
+            self._give_up(live, INTERNAL)
+            return
+        with self.lock:
+            live.seconds["save"] = live.seconds.get("save", 0.0) + time.perf_counter() - begun
+            live.pictures.append(kept.view)
+            live.unrecorded |= not kept.recorded
+            self.figures.picture_made()
+            told = {name: value for name, value in asdict(kept.view).items() if name in ("id", "number", "seed", "width", "height")}
+            self._events.publish("picture", live.row.id, live.row.client, told)
+        if kept.problem is not None:
+            self._give_up(live, JobError(code=kept.problem.code, message=str(kept.problem), status=kept.problem.status))
+
+    def _give_up(self, live: LiveJob, error: JobError) -> None:
+        with self.lock:
+            first, live.error = live.error is None, live.error or error
+        if first:
+            self._engine.stop_job(live.row.id, Stop.CANCEL)
+
+    def _finish(self, live: LiveJob, interrupted: bool = False) -> None:
+        """Adds the grid to a job whose pictures are all there, then ends it; a grid that fails costs nobody the pictures."""
+        if live.error is None and live.row.save and live.pictures and live.grid is None:
+            try:
+                kept = self._pictures.keep_grid(live.row, live.options, live.pictures, live.first_facts)
+            except (DarkroomError, OSError, ValueError):
+                log.exception("job %s gets no grid", live.row.id)
+                kept = None
+            if kept is not None:
+                with self.lock:
+                    live.grid = kept.view
+                    live.unrecorded |= not kept.recorded
+        self.over(live, "done", None, interrupted)
+
+    def over(self, live: LiveJob, state: JobState, error: JobError | None = None, interrupted: bool = False) -> None:
+        """Ends a job; the next in line gets its room."""
+        self.end(live, state, error, interrupted)
+        self.hand_over()
+
+    def end(self, live: LiveJob, state: JobState, error: JobError | None = None, interrupted: bool = False) -> None:
+        """The job's last change: on the disk first, then told to those who wait."""
+        row = live.row
+        with self.lock:
+            if live.ended is not None:
+                return
+            live.error = error = live.error or error
+            live.state, live.ended = "failed" if error else state, time.time()
+            live.interrupted, live.loading = interrupted, None
+            live.preview_pixels = live.preview = None
+            state, ended, seconds = live.state, live.ended, dict(live.seconds)
+            self.figures.ended(state)
+        written = False
+        try:
+            self._database.end_job(row.id, state, ended, error=error, interrupted=interrupted, seconds=seconds)
+            written = True
+        except CannotSave as problem:
+            log.error("the end of job %s could not be written down: %s", row.id, problem)
+        with self.lock:
+            if written and not live.unrecorded:
+                del self.live[row.id]
+            told = {"state": state, "interrupted": interrupted, "pictures": len(live.pictures)}
+            self._events.publish("ended", row.id, row.client, {**told, "error": asdict(error) if error else None})
+        live.over.set_result(None)
+
+    # crashes and the close
+
+    def _lost(self, live: LiveJob, event: Lost) -> None:
+        with self.lock:
+            stopping, given_up = live.stopping, live.error
+            reason = event.reason if event.was_running else None
+        if given_up is not None:
+            self.over(live, "failed")
+        elif stopping in (Stop.CANCEL, Stop.INTERRUPT):
+            self.over(live, "cancelled" if stopping is Stop.CANCEL else "done", None, stopping is Stop.INTERRUPT)
+        else:
+            self._line_up_again(live, reason, live.crashes + event.was_running)
+            self.hand_over()
+
+    def _line_up_again(self, live: LiveJob, died_of: str | None, crashes: int) -> None:
+        """A job that somebody's death has thrown back: into the line, or at its end."""
+        params = live.row.params
+        if crashes >= MAX_CRASHES and died_of is not None:
+            why = f"This job was running at {crashes} crashes in a row and is not tried again. The last one: {died_of}."
+            self.end(live, "failed", JobError(code="crashed", message=why))
+            return
+        if len(live.numbers) >= params.batch_size * params.n_iter:
+            self._finish(live)
+            return
+        self._database.set_queued(live.row.id, crashes)
+        with self.lock:
+            live.crashes = crashes
+            live.line_up_again(f"The job begins anew: {died_of}." if died_of else live.again)
+            told = {"state": "queued", "position": self.positions()[live.row.id], "again": live.again}
+            self._events.publish("job", live.row.id, live.row.client, told)
+
+    def close(self) -> None:
+        """Ends the engine. What is unfinished stays queued in the database, for the next start."""
+        with self.lock:
+            self._closing = True
+        self._engine.close()
+        self.worker.put(self._suspend_rest)
+        self.worker.close()
+
+    def _suspend_rest(self) -> None:
+        with self.lock:
+            rest = [live for live in self.live.values() if live.ended is None and not live.over.done()]
+        for live in rest:
+            self._suspend(live)
+
+    def _suspend(self, live: LiveJob) -> None:
+        try:
+            self._database.set_queued(live.row.id, live.crashes)
+        except CannotSave as problem:
+            log.error("job %s could not be put back: %s", live.row.id, problem)
+        with self.lock:
+            live.line_up_again(SHUTTING_DOWN)
+            told: dict[str, object] = {"state": "queued", "position": None, "again": live.again}
+            self._events.publish("job", live.row.id, live.row.client, told)
+        live.over.set_result(None)
+
+
+def _view(options: OptionsStore, left: Unended) -> OptionsView:
+    """The options as the job saw them, as far as they are still allowed."""
+    try:
+        return options.override(left.row.options)
+    except DarkroomError as error:
+        log.warning("job %s goes on without options of its own: %s", left.row.id, error)
+        return options.view()
