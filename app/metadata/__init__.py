@@ -6,13 +6,12 @@ Knows the schema, and Pillow for what it does well; never torch. `read_picture` 
 """
 
 from app.metadata.dialects import read_recipe
-from app.metadata.dialects.recipe import Recipe
 from app.metadata.fields import infotext_fields
 from app.metadata.infotext import format_infotext, parse_infotext
 from app.metadata.names import known_sampler, known_scheduler
 from app.metadata.params_chunk import params_chunk, params_of_chunk
-from app.metadata.picture import read_picture
-from app.metadata.record import Limits, PictureRecord
+from app.metadata.picture import read_picture, read_text
+from app.metadata.record import Limits, PictureRecord, Recipe
 from app.metadata.restore import Restored, params_from_infotext
 from app.metadata.strip import stripped
 from app.metadata.write import encode_picture, save_png_bytes
@@ -33,6 +32,7 @@ __all__ = [
     "parse_infotext",
     "read_picture",
     "read_recipe",
+    "read_text",
     "save_png_bytes",
     "stripped",
 ]

@@ -2,8 +2,10 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Literal
+from functools import cached_property
+from typing import Any, Literal
 
+from app.metadata.json_text import json_object
 from app.schema.errors import BadPicture
 from app.schema.params import MAX_PIXELS
 
@@ -22,6 +24,23 @@ class Limits:
     all_text_bytes: int = 32 * 1024**2
     parts: int = 2_000_000
     """Chunks, segments or blocks; a file of nothing but tiny ones would take minutes."""
+    hidden_pixels: int = 32 * 1024**2
+    """Most pixels that are decoded to look for a text hidden in them; 0: never."""
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """How a picture was made: who says so, and what, as an infotext."""
+
+    dialect: str
+    infotext: str
+    """In A1111's words, with everything that has no such word under the program's own label."""
+    raw: str = ""
+    """The text as the program wrote it."""
+    warnings: tuple[str, ...] = ()
+    """One sentence each, for people: what the picture does not tell, or what had to be guessed."""
+    shown: str | None = None
+    """What A1111 itself shows for such a picture, where that is less."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -37,6 +56,22 @@ class PictureRecord:
     """Where the text stood: `parameters` (PNG), `UserComment` (EXIF), `comment`, or the dialect it was translated from."""
     items: Mapping[str, str] = field(default_factory=dict)
     """The other texts by their keyword, as A1111's /png-info answers them; XMP stands here as raw XML."""
+    tags: Mapping[str, str] = field(default_factory=dict)
+    """EXIF texts beside the UserComment by the tag's name, and IPTC's caption as `Caption`."""
+    name: str = field(default="", compare=False)
+    """The file's name, if it is known: some programs tell a seed in it."""
+    recipe: Recipe | None = None
+    """What the dialects made of all that; None: no settings were found."""
+
+    @cached_property
+    def data(self) -> dict[str, Any]:
+        """The text as a JSON object, which many programs put in its place; empty if it is none."""
+        return json_object(self.text) or {}
+
+    @property
+    def infotext(self) -> str:
+        """All settings in A1111's words, whatever program wrote them; the text itself where A1111 wrote it."""
+        return self.recipe.infotext if self.recipe is not None else self.text
 
 
 def cut_off(kind: str, what: str) -> BadPicture:

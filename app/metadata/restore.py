@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from app.metadata.compat import DEFAULTS, EMPHASIS_DEFAULT, a1111_version
+from app.metadata.dialects.forms import without_json
 from app.metadata.fields import MODEL_HASH, VERSION, label_of, setting
 from app.metadata.infotext import MIN_FIELDS, parse_infotext, split_infotext
 from app.metadata.names import known_sampler, known_scheduler
@@ -16,7 +17,6 @@ _STYLES = "Styles array"
 _SAMPLERS_WITHOUT_SCHEDULER = (1, 9, 0, 0)
 """The first version of A1111 that wrote the schedule apart from the sampler's name."""
 _SHOWN_CHARS = 60
-_JSON_FIELD = re.compile(r"(?:^|, ?)(\w[\w \-/]{1,60}): ?(?=[{\[])")
 _BOTH_SIDES = re.compile(r"(.+)-([12])")
 
 
@@ -165,7 +165,7 @@ def _settings_last(text: str) -> tuple[str, dict[str, str]]:
     lines = text.strip().split("\n")
     starts = [index for index, line in enumerate(lines) if line.startswith("Steps: ")]
     last = starts[-1] if starts else len(lines) - 1
-    line, found = _without_json(lines[last])
+    line, found = without_json(lines[last])
     if len(split_infotext(line)[2]) < MIN_FIELDS:
         return text, {}
     for behind in lines[last + 1 :]:
@@ -173,26 +173,6 @@ def _settings_last(text: str) -> tuple[str, dict[str, str]]:
         if colon:
             found[label.strip()] = value.strip()
     return "\n".join([*lines[:last], line]), found
-
-
-def _without_json(line: str) -> tuple[str, dict[str, str]]:
-    """Takes `Label: {...}` and `Label: [...]` out of a settings line: they hold commas and colons, yet nobody quotes them."""
-    decoder = json.JSONDecoder()
-    found: dict[str, str] = {}
-    kept, position = [], 0
-    while match := _JSON_FIELD.search(line, position):
-        try:
-            _, end = decoder.raw_decode(line, match.end())
-        except (ValueError, RecursionError):
-            end = 0
-        if end and line[end : end + 1] in ("", ","):
-            kept.append(line[position : match.start()])
-            found[match[1]] = line[match.end() : end]
-        else:
-            end = match.end()
-            kept.append(line[position:end])
-        position = end
-    return "".join([*kept, line[position:]]), found
 
 
 def _hash_in(hashes: str) -> str:

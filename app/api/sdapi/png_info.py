@@ -16,6 +16,6 @@ def png_info_routes(services: Services) -> APIRouter:
     def png_info(request: PngInfoRequest) -> dict[str, object]:
         """The picture's infotext, its other texts, and the infotext's fields with A1111's defaults added."""
         record = read_base64(request.image)
-        return {"info": record.text, "items": dict(record.items), "parameters": parse_infotext(record.text, services.styles.list())}
+        return {"info": record.text, "items": dict(record.items), "parameters": parse_infotext(record.infotext, services.styles.list())}
 
     return router

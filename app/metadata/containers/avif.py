@@ -4,7 +4,6 @@ import struct
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
-from app.metadata.containers.exif import user_comment
 from app.metadata.containers.texts import commented
 from app.metadata.record import Limits, PictureRecord, check_text, cut_off
 from app.schema.errors import BadPicture
@@ -52,8 +51,8 @@ def read(data: bytes, limits: Limits) -> PictureRecord:
         raise BadPicture("The AVIF file has no picture in it.")
     exif, xmp = (_item(data, found, item, limits) for item in (found.exif_item, found.xmp_item))
     # The item begins with the distance to the TIFF block, which is 0 or jumps over `Exif` and two NULs.
-    comment = user_comment(exif[4 + int.from_bytes(exif[:4], "big") :])
-    return commented("AVIF", max(found.sizes, key=lambda size: size[0] * size[1]), comment, {"xmp": xmp})
+    block = exif[4 + int.from_bytes(exif[:4], "big") :]
+    return commented("AVIF", max(found.sizes, key=lambda size: size[0] * size[1]), block, {"xmp": xmp})
 
 
 def _boxes(data: memoryview, limits: Limits) -> Iterator[tuple[bytes, memoryview]]:

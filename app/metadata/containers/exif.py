@@ -4,6 +4,7 @@ The tag begins with eight bytes that name its character set (Exif 2.32, 4.6.5), 
 """
 
 import struct
+from collections.abc import Mapping
 
 USER_COMMENT = 0x9286
 EXIF_POINTER = 0x8769
@@ -11,7 +12,20 @@ PREFIX = b"Exif\x00\x00"
 _WIDTH, _HEIGHT = 256, 257
 _ITEM_BYTES = {1: 1, 2: 1, 3: 2, 4: 4, 7: 1}
 """Of BYTE, ASCII, SHORT, LONG and UNDEFINED; the tags that are wanted here have no others."""
+_TAG_NAMES: Mapping[int, str] = {
+    0x010D: "DocumentName",
+    0x010E: "ImageDescription",
+    0x010F: "Make",
+    0x0110: "Model",
+    0x0131: "Software",
+    0x013B: "Artist",
+    0x8298: "Copyright",
+    0x927C: "MakerNote",
+    0x9C9C: "XPComment",
+}
+_ASCII = 2
 _MAX_ENTRIES = 4096
+_MAX_TEXTS = 3
 _JUDGED_CHARS = 4096
 
 
@@ -23,11 +37,24 @@ def user_comment(tiff: bytes) -> str | None:
 
 def raw_comment(tiff: bytes) -> bytes:
     """The UserComment's bytes, character set and all; empty if the block has none, or is broken."""
-    first, order, tiff = _first_directory(tiff)
-    pointer = first.get(EXIF_POINTER, b"")
-    below = _directory(tiff, order, struct.unpack(order + "I", pointer)[0]) if len(pointer) == 4 else {}
+    first, below = _directories(tiff)
     # The standard wants it below the pointer; writers that use Pillow's Exif directly put it beside the pointer.
     return below.get(USER_COMMENT) or first.get(USER_COMMENT, b"")
+
+
+def exif_tags(tiff: bytes) -> dict[str, str]:
+    """The block's other texts by the tag's name, those without a name here by their number (`0x010c`)."""
+    first, below = _directories(tiff)
+    told = {tag: raw for tag, raw in {**below, **first}.items() if tag not in (USER_COMMENT, EXIF_POINTER, _WIDTH, _HEIGHT)}
+    texts = {_TAG_NAMES.get(tag, f"0x{tag:04x}"): _xp(raw) if tag == 0x9C9C else _eight_bit(raw) for tag, raw in told.items()}
+    return {name: text for name, text in texts.items() if text.strip("\x00 ")}
+
+
+def _directories(tiff: bytes) -> tuple[dict[int, bytes], dict[int, bytes]]:
+    """The first directory and the Exif directory that it points to."""
+    first, order, tiff = _first_directory(tiff)
+    pointer = first.get(EXIF_POINTER, b"")
+    return first, _directory(tiff, order, struct.unpack(order + "I", pointer)[0]) if len(pointer) == 4 else {}
 
 
 def tiff_size(tiff: bytes) -> tuple[int, int] | None:
@@ -52,12 +79,15 @@ def _directory(tiff: bytes, order: str, offset: int) -> dict[int, bytes]:
         return {}
     (count,) = struct.unpack_from(order + "H", tiff, offset)
     values: dict[int, bytes] = {}
+    used = 0  # entries may all point to the same bytes: together they are kept to a few times the block
     for entry in range(offset + 2, min(offset + 2 + 12 * min(count, _MAX_ENTRIES), len(tiff) - 11), 12):
         tag, kind, length = struct.unpack_from(order + "HHI", tiff, entry)
         size = length * _ITEM_BYTES.get(kind, 0)
         start = entry + 8 if size <= 4 else struct.unpack_from(order + "I", tiff, entry + 8)[0]
-        if tag in (USER_COMMENT, EXIF_POINTER, _WIDTH, _HEIGHT) and start + size <= len(tiff):
-            values[tag] = tiff[start : start + size]
+        wanted = tag in (USER_COMMENT, EXIF_POINTER, _WIDTH, _HEIGHT) or tag in _TAG_NAMES or kind == _ASCII
+        if wanted and start + size <= len(tiff) and used + size <= _MAX_TEXTS * len(tiff):
+            values.setdefault(tag, tiff[start : start + size])
+            used += size
     return values
 
 
@@ -78,6 +108,11 @@ def _eight_bit(raw: bytes) -> str:
         return raw.decode("utf-8-sig")
     except UnicodeDecodeError:
         return raw.decode("latin-1")
+
+
+def _xp(raw: bytes) -> str:
+    """Windows' own tags are UTF-16LE."""
+    return raw.decode("utf-16-le", "replace").rstrip("\x00")
 
 
 def _utf16(raw: bytes) -> str:

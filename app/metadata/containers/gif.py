@@ -32,7 +32,7 @@ def read(data: bytes, limits: Limits) -> PictureRecord:
             raise BadPicture("The GIF file has more blocks than any picture needs.")
     if not pictures:
         raise BadPicture("The GIF file has no picture in it.")
-    return commented("GIF", size, None, {"version": data[:6], "comment": bytes(comment)})
+    return commented("GIF", size, b"", {"version": data[:6], "comment": bytes(comment)})
 
 
 def _byte(data: bytes, position: int) -> int:

@@ -4,7 +4,7 @@ import struct
 import zlib
 from dataclasses import dataclass, field
 
-from app.metadata.containers.exif import user_comment
+from app.metadata.containers.exif import exif_tags, user_comment
 from app.metadata.containers.texts import latin1
 from app.metadata.record import Limits, PictureRecord, check_text, cut_off
 from app.schema.errors import BadPicture
@@ -21,7 +21,7 @@ class _Found:
 
     size: tuple[int, int] | None = None
     texts: dict[str, str] = field(default_factory=dict)
-    comment: str | None = None
+    exif: bytes = b""
     pixels: bool = False
 
 
@@ -55,7 +55,7 @@ def read(data: bytes, limits: Limits) -> PictureRecord:
             found.pixels = True
         elif kind == b"eXIf":
             check_text(length, limits)
-            found.comment = user_comment(bytes(body))
+            found.exif = bytes(body)
     return _record(found)
 
 
@@ -64,10 +64,11 @@ def _record(found: _Found) -> PictureRecord:
         raise BadPicture("The PNG file has no pixels in it.")
     items = dict(found.texts)
     text, source = items.pop(PARAMETERS, ""), PARAMETERS
-    if not text and found.comment:
-        text, source = found.comment, "UserComment"
+    if not text and (comment := user_comment(found.exif)):
+        text, source = comment, "UserComment"
     width, height = found.size
-    return PictureRecord(format="PNG", width=width, height=height, text=text, source=source if text else "", items=items)
+    tags = exif_tags(found.exif)
+    return PictureRecord(format="PNG", width=width, height=height, text=text, source=source if text else "", items=items, tags=tags)
 
 
 def _text(kind: bytes, body: bytes, limits: Limits) -> tuple[str, str]:

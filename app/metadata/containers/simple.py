@@ -3,7 +3,7 @@
 import re
 import struct
 
-from app.metadata.containers.exif import decode_user_comment, raw_comment, tiff_size
+from app.metadata.containers.exif import raw_comment, tiff_size
 from app.metadata.containers.texts import commented
 from app.metadata.record import Limits, PictureRecord, check_text
 from app.schema.errors import BadPicture
@@ -20,7 +20,7 @@ def read_bmp(data: bytes, limits: Limits) -> PictureRecord:
     """The record of a BMP file; rows may run from the top, which a negative height says."""
     old = data[14] == 12
     width, height = struct.unpack_from("<HH" if old else "<ii", data, 18)
-    return commented("BMP", (width, abs(height)), None, {})
+    return commented("BMP", (width, abs(height)), b"", {})
 
 
 def is_tiff(data: bytes) -> bool:
@@ -33,9 +33,8 @@ def read_tiff(data: bytes, limits: Limits) -> PictureRecord:
     size = tiff_size(data)
     if size is None:
         raise BadPicture("The TIFF file has no picture in it, or is cut off.")
-    raw = raw_comment(data)
-    check_text(len(raw), limits)
-    return commented("TIFF", size, decode_user_comment(raw), {})
+    check_text(len(raw_comment(data)), limits)
+    return commented("TIFF", size, data, {})
 
 
 def is_ppm(data: bytes) -> bool:
@@ -47,4 +46,4 @@ def read_ppm(data: bytes, limits: Limits) -> PictureRecord:
     """The record of a PPM, PGM or PBM file."""
     found = _PPM.match(data)
     assert found is not None, "is_ppm chose this reader"
-    return commented("PPM", (int(found[1]), int(found[2])), None, {})
+    return commented("PPM", (int(found[1]), int(found[2])), b"", {})

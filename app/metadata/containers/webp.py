@@ -2,7 +2,6 @@
 
 import struct
 
-from app.metadata.containers.exif import user_comment
 from app.metadata.containers.texts import commented
 from app.metadata.record import Limits, PictureRecord, check_text, cut_off
 from app.schema.errors import BadPicture
@@ -41,7 +40,7 @@ def read(data: bytes, limits: Limits) -> PictureRecord:
     canvas = sizes.get(b"VP8X") or sizes.get(b"VP8 ") or sizes.get(b"VP8L")
     if canvas is None:
         raise BadPicture("The WebP file has no picture in it.")
-    return commented("WEBP", canvas, user_comment(texts[b"EXIF"]), {"xmp": texts[b"XMP "]})
+    return commented("WEBP", canvas, texts[b"EXIF"], {"xmp": texts[b"XMP "]})
 
 
 def _size(kind: bytes, head: bytes) -> tuple[int, int] | None:
