@@ -1,0 +1,65 @@
+"""The small checkpoint's training: its file comes apart and together again, its measure knows its own pictures."""
+
+import json
+from pathlib import Path
+
+import pytest
+import torch
+from safetensors import safe_open
+
+from app.prompt import Tokenizer
+from tests.support.paths import ROOT
+from tools.pocket.caption_pool import END, START, caption_pool, full_table, small_table
+from tools.pocket.checkpoint_file import TOKEN_TABLE, read_parts, write_parts
+from tools.pocket.evaluate import concepts, nearest
+from tools.pocket.export import yaml_of
+from tools.pocket.pictures import BACKGROUNDS, DATA, choose, compose, load_data
+
+SHIPPED = ROOT / "models" / "Stable-diffusion" / "pocket-emoji-v1.safetensors"
+
+
+@pytest.fixture(scope="module")
+def pictures() -> tuple[torch.Tensor, list[dict]]:
+    return load_data(DATA)
+
+
+def test_a_checkpoint_taken_apart_and_written_again_is_the_same(tmp_path: Path) -> None:
+    parts = read_parts(SHIPPED)
+    write_parts(tmp_path / "again.safetensors", parts, dtype=torch.float16, known=["pizza", "rocket"])
+    with safe_open(SHIPPED, "pt") as before, safe_open(tmp_path / "again.safetensors", "pt") as after:
+        assert set(before.keys()) == set(after.keys())
+        for name in before.keys():  # noqa: SIM118 - not a dict
+            assert torch.equal(before.get_tensor(name), after.get_tensor(name)), name
+        told = after.metadata()
+        assert told["darkroom.concepts"] == "pizza\nrocket"
+        assert json.loads(told["darkroom.config"]) == json.loads(before.metadata()["darkroom.config"])
+    assert SHIPPED.with_suffix(".yaml").read_text(encoding="utf-8") == yaml_of(parts.sizes)
+
+
+def test_weights_that_overflow_are_not_written(tmp_path: Path) -> None:
+    parts = read_parts(SHIPPED)
+    parts.denoiser["out.2.bias"][0] = 1e6
+    with pytest.raises(ValueError, match=r"out\.2\.bias is not finite"):
+        write_parts(tmp_path / "no.safetensors", parts, dtype=torch.float16)
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_token_table_cut_to_what_is_used_grows_back(pictures: tuple[torch.Tensor, list[dict]]) -> None:
+    _, records = choose(*pictures, style="noto", labels={"pizza", "rocket"})
+    pool, used = caption_pool(Tokenizer(), records, torch.arange(len(records)), ["white"] * len(records), each=3)
+    assert pool.shape[:2] == (len(records), 3) and pool.max() <= len(used)
+    assert used[:2] == [START, END]
+    table = read_parts(SHIPPED).text_encoder[TOKEN_TABLE]
+    again = full_table(small_table(table, used), used, len(table))
+    assert torch.equal(again[torch.tensor(used)][:2], table[torch.tensor(used)][:2])
+    pizza = Tokenizer().encode("pizza")[0]
+    assert torch.equal(again[pizza], table[pizza])
+
+
+@pytest.mark.parametrize("background", ["white", "blue"])
+def test_the_measure_finds_every_training_picture_itself(pictures: tuple[torch.Tensor, list[dict]], background: str) -> None:
+    rgba, records = choose(*pictures, style="noto", labels=set(concepts(pictures[1], "45")))
+    assert len(records) == 45
+    colour = torch.tensor(BACKGROUNDS[background]).expand(len(rgba), 3)
+    drawn = ((compose(rgba, colour, 0.92) + 1) * 127.5).byte().permute(0, 2, 3, 1)
+    assert nearest(drawn, rgba, background) == list(range(45))

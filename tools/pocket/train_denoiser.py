@@ -1,0 +1,159 @@
+"""Trains the denoiser together with the text encoder on cached latents: SD 1.x's schedule, noise prediction, min-SNR weights.
+
+    python -m tools.pocket.train_denoiser --model pocket.safetensors --out stage2.safetensors --style noto --minutes 120
+
+min-SNR: Hang et al. 2023. On a CPU: OMP_NUM_THREADS=2 GOMP_SPINCOUNT=20000 (the default wastes most of a busy machine's time).
+"""
+
+import argparse
+import random
+from pathlib import Path
+
+import torch
+
+from app.prompt import Tokenizer
+from tools.pocket.autoencoder import AutoencoderKL
+from tools.pocket.caption_pool import KEPT, caption_pool, full_table, small_table
+from tools.pocket.checkpoint_file import TOKEN_TABLE, write_parts
+from tools.pocket.denoiser import UNetModel
+from tools.pocket.pictures import BACKGROUNDS, DATA, choose, compose, load_data
+from tools.pocket.sizes import SIZES
+from tools.pocket.start import starting_parts
+from tools.pocket.text_encoder import CLIPTextModel
+from tools.pocket.training import Clock, Ema, alphas_cumprod, autocast
+
+MIN_SNR_GAMMA = 5
+EMPTY_RATE = 0.1
+"""Share of empty captions, for guidance."""
+SAVE_EVERY_S = 240
+
+
+@torch.no_grad()
+def cache_latents(autoencoder, rgba, sizes, variants, device):
+    """Every picture on `variants` backgrounds: fp16 latents of unit deviation, the picture's number, the colour's name."""
+    names = list(BACKGROUNDS)
+    latents, owners, backgrounds = [], [], []
+    for variant in range(variants):
+        for start in range(0, len(rgba), 32):
+            part = rgba[start : start + 32].to(device)
+            chosen = ["white" if variant == 0 or random.random() < 0.3 else random.choice(names) for _ in part]
+            shift = (random.randint(-4, 4), random.randint(-4, 4)) if variant else (0, 0)
+            scale = random.choice((0.95, 0.9, 0.85)) if variant else 0.92
+            x = compose(part, torch.tensor([BACKGROUNDS[c] for c in chosen]), scale, shift)
+            with autocast(device):
+                mean, _ = autoencoder.encode(x)
+            latents.append((mean * sizes.scale_factor).half().cpu())
+            owners += range(start, start + len(part))
+            backgrounds += chosen
+    return torch.cat(latents), torch.tensor(owners), backgrounds
+
+
+def arguments():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--data", type=Path, default=DATA)
+    parser.add_argument("--model", type=Path, help="a checkpoint to train on; without one, fresh networks (and a useless autoencoder)")
+    parser.add_argument("--size", choices=SIZES, default="small", help="of fresh networks")
+    parser.add_argument("--out", type=Path, required=True, help="a checkpoint, in full precision")
+    parser.add_argument("--device", default="cpu")
+    parser.add_argument("--minutes", type=float, default=45)
+    parser.add_argument("--batch", type=int)
+    parser.add_argument("--lr", type=float, default=8e-4)
+    parser.add_argument("--ema", type=float, default=0.999)
+    parser.add_argument("--variants", type=int, help="backgrounds a picture")
+    parser.add_argument("--captions", type=int, default=8, help="captions a latent")
+    parser.add_argument("--popular", action="store_true", help="only the well-known concepts")
+    parser.add_argument("--names", type=Path, help="a file with one label a line: only these concepts")
+    parser.add_argument("--style", help="only this style")
+    parser.add_argument("--seed", type=int, default=0)
+    return parser.parse_args()
+
+
+def optimizer_of(parameters, rate):
+    """AdamW without decay of biases and norms."""
+    decayed = [p for p in parameters if p.ndim > 1]
+    plain = [p for p in parameters if p.ndim <= 1]
+    groups = [{"params": decayed, "weight_decay": 0.01}, {"params": plain, "weight_decay": 0.0}]
+    return torch.optim.AdamW(groups, lr=rate, betas=(0.9, 0.98), fused=True)
+
+
+class Batches:
+    """Random noised latents with their captions."""
+
+    def __init__(self, latents, pool, chance, size, device):
+        self.latents, self.pool, self.chance, self.size, self.device = latents.to(device), pool.to(device), chance.to(device), size, device
+        self.alphas = alphas_cumprod()[0].float().to(device)
+        snr = self.alphas / (1 - self.alphas)
+        self.weight = snr.clamp(max=MIN_SNR_GAMMA) / snr
+        self.empty = torch.tensor([0] + [1] * (KEPT - 1), device=device, dtype=pool.dtype)
+        self.tail = torch.ones(size, 77 - KEPT, device=device, dtype=pool.dtype)
+
+    def draw(self):
+        """(noisy latents, timesteps, token numbers (size, 77), noise, weight of each row's error)"""
+        index = torch.multinomial(self.chance, self.size, replacement=True)
+        clean = self.latents[index].float()
+        ids = self.pool[index, torch.randint(self.pool.shape[1], (self.size,), device=self.device)]
+        ids = torch.where(torch.rand(self.size, 1, device=self.device) < EMPTY_RATE, self.empty, ids)
+        t = torch.randint(len(self.alphas), (self.size,), device=self.device)
+        a, noise = self.alphas[t][:, None, None, None], torch.randn_like(clean)
+        return a.sqrt() * clean + (1 - a).sqrt() * noise, t, torch.cat([ids, self.tail], 1).long(), noise, self.weight[t]
+
+
+def main():
+    args = arguments()
+    torch.manual_seed(args.seed)
+    random.seed(args.seed)
+    cuda, device = args.device.startswith("cuda"), args.device
+    clock = Clock(args.minutes, None if cuda else torch.get_num_threads())
+    parts = starting_parts(args.model, args.size)
+    labels = set(args.names.read_text(encoding="utf-8").lower().split("\n")) if args.names else None
+    rgba, records = choose(*load_data(args.data), style=args.style, labels=labels, popular=args.popular)
+    autoencoder = AutoencoderKL(parts.sizes).to(device).eval().requires_grad_(False)
+    autoencoder.load_state_dict(parts.autoencoder)
+    latents, owners, backgrounds = cache_latents(autoencoder, rgba, parts.sizes, args.variants or (24 if cuda else 6), device)
+    print(f"{len(records)} pictures, {len(latents)} latents, deviation {latents.float().std():.3f}, {clock.elapsed:.0f} s", flush=True)
+    pool, used = caption_pool(Tokenizer(), records, owners, backgrounds, args.captions)
+    print(f"{pool.shape[0] * pool.shape[1]} captions, {len(used)} tokens in use, {clock.elapsed:.0f} s", flush=True)
+
+    unet, text = UNetModel(parts.sizes).to(device), CLIPTextModel(parts.sizes.with_vocabulary(len(used) + 1)).to(device)
+    unet.load_state_dict(parts.denoiser)
+    text.load_state_dict(parts.text_encoder | {TOKEN_TABLE: small_table(parts.text_encoder[TOKEN_TABLE], used)})
+    if not cuda:
+        unet = unet.to(memory_format=torch.channels_last)
+    parameters = [*unet.parameters(), *text.parameters()]
+    optimizer, ema = optimizer_of(parameters, args.lr), Ema(parameters, args.ema)
+    chance = torch.tensor([records[i]["weight"] for i in owners.tolist()])
+    batches = Batches(latents, pool, chance, args.batch or (512 if cuda else 16), device)
+
+    def save():
+        ema.swap()
+        state = {name: value.detach().float().cpu() for name, value in text.state_dict().items()}
+        state[TOKEN_TABLE] = full_table(state[TOKEN_TABLE], used, parts.sizes.vocab)
+        write_parts(args.out, parts._replace(denoiser=unet.state_dict(), text_encoder=state), dtype=torch.float32)
+        ema.swap()
+
+    step, average, saved = 0, torch.zeros((), device=device), clock.elapsed
+    while clock.progress < 1:
+        for group in optimizer.param_groups:
+            group["lr"] = clock.rate(args.lr, final=0.01, warmup=0.03)
+        noisy, t, ids, noise, weight = batches.draw()
+        with autocast(device):
+            predicted = unet(noisy, t, text(ids))
+        loss = (weight * (predicted - noise).pow(2).mean((1, 2, 3))).mean()
+        loss.backward()
+        torch.nn.utils.clip_grad_norm_(parameters, 1.0)
+        optimizer.step()
+        optimizer.zero_grad(set_to_none=True)
+        ema.update()
+        step += 1
+        average = loss.detach() if step == 1 else average * 0.98 + loss.detach() * 0.02
+        if step % 50 == 0 and (step <= 200 or step % (1000 if cuda else 100) == 0):
+            print(f"step {step}  {clock.elapsed:.0f} s  loss {average.item():.4f}", flush=True)
+        if clock.elapsed - saved > SAVE_EVERY_S:
+            saved = clock.elapsed
+            save()
+    save()
+    print(f"{step} steps of {batches.size}, loss {average.item():.4f}, saved {args.out}")
+
+
+if __name__ == "__main__":
+    main()
