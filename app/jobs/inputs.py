@@ -32,8 +32,9 @@ class Inputs:
 
     def clean(self) -> None:
         """Removes what a crash left half-written; only for the one process that owns the folder."""
-        for left in self._folder.glob(f".*{TEMPORARY}"):
-            left.unlink(missing_ok=True)
+        with self._writing:  # what is being written now is no remainder
+            for left in self._folder.glob(f".*{TEMPORARY}"):
+                left.unlink(missing_ok=True)
 
     def add(self, data: bytes, background: str = "#ffffff") -> str:
         """Stores a picture file upright and in RGB, transparency laid over `background`; its id, the same for the same look.

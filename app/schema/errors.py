@@ -4,8 +4,8 @@ from collections.abc import Collection
 from difflib import get_close_matches
 from typing import ClassVar
 
-SHOWN_NAMES = 24
-"""Most names that an error lists."""
+SHOWN_CHARS = 320
+"""About how long a list of names in an error may get."""
 
 
 class DarkroomError(Exception):
@@ -34,8 +34,8 @@ class UnknownName(DarkroomError):
 
     def __init__(self, kind: str, name: str, known: Collection[str]) -> None:
         near = get_close_matches(name, known, n=3)
-        shown, more = sorted(known)[:SHOWN_NAMES], len(known) - SHOWN_NAMES
-        listed = ", ".join(shown) + (f" and {more} more" if more > 0 else "")
+        whole = ", ".join(sorted(known))
+        listed = whole if len(whole) <= SHOWN_CHARS else whole[:SHOWN_CHARS].rpartition(", ")[0] + f" ... ({len(known)} in all)"
         hint = f" Did you mean {' or '.join(near)}?" if near else (f" Known: {listed}." if known else "")
         super().__init__(f"There is no {kind} {name!r}.{hint}")
         self.kind, self.name = kind, name

@@ -4,6 +4,7 @@ import errno
 import io
 import os
 import struct
+import threading
 import zlib
 from pathlib import Path
 
@@ -156,3 +157,19 @@ def test_a_full_disk_and_what_a_crash_left(inputs, tmp_path, monkeypatch):
     (tmp_path / "inputs" / ".abc.png.tmp").write_bytes(b"left by a crash")
     inputs.clean()
     assert list((tmp_path / "inputs").iterdir()) == []
+
+
+def test_cleaning_leaves_alone_what_is_being_written(inputs):
+    written = []
+
+    def write():
+        for shade in range(40):
+            written.append(inputs.add(file_of(Image.new("RGB", (64, 64), (shade, 0, 0)))))
+
+    thread = threading.Thread(target=write)
+    thread.start()
+    while thread.is_alive():
+        inputs.clean()
+    assert len(written) == 40
+    for name in written:
+        inputs.check(name)
