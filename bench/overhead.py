@@ -22,12 +22,13 @@ sys.path.insert(0, str(ROOT))
 
 import torch  # noqa: E402
 
+from app.engine.budgets import budgets_of  # noqa: E402
 from app.engine.build import DTYPES, pick_device, pick_dtype  # noqa: E402
 from app.engine.client import EngineJob, Stop  # noqa: E402
 from app.engine.executor import Executor  # noqa: E402
 from app.engine.loop import EngineLoop  # noqa: E402
 from app.engine.messages import Close, LoadModel, Message, StopJob, Submit, UnloadModels  # noqa: E402
-from app.engine.residency import Residency, memory_budget  # noqa: E402
+from app.engine.residency import Residency  # noqa: E402
 from app.jobs import Jobs, OptionsStore  # noqa: E402
 from app.models import Catalog  # noqa: E402
 from app.prompt import Tokenizer  # noqa: E402
@@ -42,7 +43,7 @@ class BenchEngine:
         self.device = pick_device(device)
         self.dtype = pick_dtype(dtype, self.device)
         self.executor = Executor(self.device)
-        self.residency = Residency(catalog, self.device, DTYPES[self.dtype], memory_budget(self.device))
+        self.residency = Residency(catalog, self.device, DTYPES[self.dtype], budgets_of(catalog.settings, self.device))
         self.inbox: queue.SimpleQueue[Message] = queue.SimpleQueue()
 
     def start(self, on_event) -> None:

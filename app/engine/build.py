@@ -6,11 +6,12 @@ from collections.abc import Callable
 
 import torch
 
+from app.engine.budgets import budgets_of
 from app.engine.client import Event
 from app.engine.executor import Executor
 from app.engine.loop import EngineLoop
 from app.engine.messages import Message
-from app.engine.residency import Residency, memory_budget
+from app.engine.residency import Residency
 from app.models import Catalog
 from app.prompt import Tokenizer
 from app.schema.errors import InvalidParams
@@ -50,6 +51,8 @@ def build_loop(
     dtype = pick_dtype(settings.dtype, device)
     torch.backends.cudnn.benchmark = False  # picks kernels by timing: the same job would give other bits on another day
     torch.backends.cudnn.deterministic = True
-    residency = Residency(catalog, device, DTYPES[dtype], memory_budget(device))
+    residency = Residency(
+        catalog, device, DTYPES[dtype], budgets_of(settings, device), host=None if device.type == "cpu" else torch.device("cpu")
+    )
     log.info("engine on %s in %s", device, dtype)
     return EngineLoop(inbox, residency, Executor(device, settings.max_rows), tokenizer, dtype, on_event)

@@ -10,6 +10,7 @@ from typing import Generic, TypeVar
 import torch
 from torch import Tensor
 
+from app.engine.oom import out_of_memory
 from app.engine.running import InRows
 from app.engine.scheduler import Ticket, bucket_of, unpadded
 from app.networks import Checkpoint
@@ -138,7 +139,7 @@ class Executor:
                 parts.append(run(take))
                 done = take.stop
                 continue
-            except RuntimeError as error:
+            except (RuntimeError, MemoryError) as error:
                 if not out_of_memory(error):
                     raise
                 if most == 1:
@@ -222,8 +223,3 @@ class Executor:
 def to_pixels(decoded: Tensor) -> Tensor:
     """(n, 3, height, width) float32 in -1..1 to (n, height, width, 3) uint8 on the CPU."""
     return (((decoded + 1) / 2).clamp(0, 1) * 255).permute(0, 2, 3, 1).to("cpu", torch.uint8).contiguous()
-
-
-def out_of_memory(error: RuntimeError) -> bool:
-    """Whether an error means that memory ran out: CUDA has a class for it, the CPU allocator only its words."""
-    return isinstance(error, torch.OutOfMemoryError) or "not enough memory" in str(error) or "can't allocate memory" in str(error)

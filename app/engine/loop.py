@@ -5,6 +5,7 @@ import queue
 import time
 from collections import Counter, deque
 from collections.abc import Callable
+from functools import partial
 from typing import TypeVar
 
 import torch
@@ -70,7 +71,7 @@ class EngineLoop:
         self._inbox = inbox
         self._residency, self._executor, self._tokenizer, self._dtype = residency, executor, tokenizer, dtype
         self._on_event = on_event
-        self._scheduler = Scheduler(executor.budget, executor.bucket)
+        self._scheduler = Scheduler(executor.budget, executor.bucket, residency.patience_s)
         self._waiting: deque[EngineJob] = deque()
         self._running: dict[str, Running] = {}
         self._closed = False
@@ -99,6 +100,7 @@ class EngineLoop:
         """Takes messages, starts jobs, runs one forward (or load, encode, decode). Waits for a message when idle."""
         self._read_inbox()
         self._admit()
+        self._look_ahead()
         shares = self._scheduler.choose(self._residency.names, time.monotonic())
         if shares:
             self._run(shares)
@@ -106,6 +108,14 @@ class EngineLoop:
 
     def _books_agree(self) -> bool:
         return {ticket.job for ticket in self._scheduler.tickets} <= set(self._running)
+
+    def _look_ahead(self) -> None:
+        """The checkpoint that is wanted next is read while the current one works."""
+        name = self._scheduler.next_model(self._residency.names)
+        if name is not None and self._residency.read_ahead(name, self._in_use()):
+            for running in self._running.values():
+                if running.checkpoint == name:
+                    self._on_event(Loading(running.job.id, name))
 
     # messages
 
@@ -131,6 +141,8 @@ class EngineLoop:
 
     def _preload(self, checkpoint: str) -> None:
         try:
+            if self._running and self._residency.read_ahead(checkpoint, self._in_use()):
+                return
             self._residency.get(checkpoint, self._in_use(), lambda name: None)
         except (DarkroomError, OSError, RuntimeError) as error:
             log.warning("checkpoint %s was not loaded ahead: %s", checkpoint, error)
@@ -241,7 +253,8 @@ class EngineLoop:
     def _work(self, shares: list[Share]) -> list[Answer]:
         lead = self._running[shares[0].ticket.job]
         resident = self._residency.get(lead.checkpoint, self._in_use(), lambda name: self._on_event(Loading(lead.job.id, name)))
-        checkpoint, alone, pressure = resident.checkpoint, lead.job.params.exact, self._under_pressure
+        checkpoint, alone = resident.checkpoint, lead.job.params.exact
+        pressure = partial(self._residency.release, {lead.checkpoint})
         match lead.pending:
             case DenoiseRows():
                 return list(self._executor.denoise(checkpoint, self._slices(shares, DenoiseRows), pressure))
@@ -279,7 +292,3 @@ class EngineLoop:
 
     def _in_use(self) -> set[str]:
         return {running.checkpoint for running in self._running.values()}
-
-    def _under_pressure(self) -> None:
-        """Memory ran out: what is resident and not in use goes."""
-        self._residency.drop(self._in_use())

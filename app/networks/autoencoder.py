@@ -61,9 +61,11 @@ def _finite(vae: Any, run: Callable[[Tensor], Tensor], x: Tensor) -> Tensor:
     broken = ~torch.isfinite(answer).flatten(1).all(dim=1)
     if not bool(broken.any()):  # waits for the device; the answer is about to be fetched anyway
         return answer
+    halves = {name: weight.data for name, weight in vae.named_parameters()}
     vae.float()
     try:
         answer[broken] = run(x[broken].float())
     finally:
-        vae.to(dtype)  # exact: the weights were of this dtype before
+        for name, weight in vae.named_parameters():
+            weight.data = halves[name]  # the very tensors, which other checkpoints may share
     return answer

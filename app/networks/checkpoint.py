@@ -1,5 +1,7 @@
 """A loaded checkpoint: the four things an engine asks of it, in float32 whatever its weights' number format is."""
 
+from collections.abc import Iterable, Iterator
+
 import torch
 from torch import Tensor
 
@@ -8,6 +10,7 @@ from app.networks import autoencoder
 from app.networks.build import Networks, build_networks
 from app.networks.denoiser import predict
 from app.networks.noise import SigmaTable, cumulative_alphas, denoised, network_input
+from app.networks.sharing import Twins
 from app.networks.text import encode_text
 from app.networks.weights import Progress, fill
 from app.schema.errors import BadModelFile
@@ -34,6 +37,16 @@ class Checkpoint:
         """Bytes of the weights (0 after `unload`)."""
         tensors = [t for part in self._networks.parts.values() for t in part.parameters()]
         return sum(t.nbytes for t in tensors if not t.is_meta)
+
+    @property
+    def weights(self) -> Iterator[Tensor]:
+        """All weights; several checkpoints may share some (equal `data_ptr`)."""
+        return (t.data for part in self._networks.parts.values() for t in part.parameters() if not t.is_meta)
+
+    @staticmethod
+    def twins(others: Iterable["Checkpoint"]) -> Twins:
+        """What a load may share with these checkpoints; taken in the thread that uses them."""
+        return Twins(other._networks for other in others)
 
     @torch.no_grad()
     def encode_text(self, ids: Tensor, clip_skip: int = 1) -> Tensor:
@@ -79,13 +92,15 @@ class Checkpoint:
             part.to("meta")
 
 
-def load_checkpoint(file: ModelFile, device: str, dtype: torch.dtype, on_progress: Progress | None = None) -> Checkpoint:
-    """The checkpoint of a catalogue's file, its weights on `device` as `dtype`.
+def load_checkpoint(
+    file: ModelFile, device: str, dtype: torch.dtype, on_progress: Progress | None = None, twins: Twins | None = None
+) -> Checkpoint:
+    """The checkpoint of a catalogue's file, its weights on `device` as `dtype`; those that `twins` have are shared with them.
 
     Raises BadModelFile where the file has no facts (not recognised), lacks tensors, has them in other sizes, or cannot be read.
     """
     if file.facts is None:
         raise BadModelFile(file.problem or f"{file.filename} is no checkpoint that Darkroom knows.")
     networks = build_networks(file.facts)
-    fill(networks, file.facts, file.path, device, dtype, on_progress)
+    fill(networks, file.facts, file.path, device, dtype, on_progress, twins)
     return Checkpoint(file.facts, networks, torch.device(device), dtype)

@@ -4,8 +4,11 @@ A mapped page counts as this process's memory once it has been touched. The mapp
 every `MAPPED_BYTES`: a load's peak is the converted weights plus that, whatever the size of the file.
 """
 
+import contextlib
+import os
 import pickle
 import re
+import threading
 from collections.abc import Callable, Collection, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
@@ -57,6 +60,21 @@ class TensorFile:
                     yield left[taken - 1], tensor
                 del tensor  # the last reference of ours: with it the mapping goes
             left = left[taken:]
+
+
+def read_ahead(path: Path) -> None:
+    """Asks the system to read the file into its cache beside the work that follows; where it cannot be asked, nothing happens.
+
+    Mapped pages alone are read in small pieces, each waited for: a load from a cold disk takes about twice as long.
+    """
+    if not hasattr(os, "posix_fadvise"):
+        return
+
+    def work() -> None:
+        with contextlib.suppress(OSError), path.open("rb") as file:
+            os.posix_fadvise(file.fileno(), 0, 0, os.POSIX_FADV_WILLNEED)
+
+    threading.Thread(target=work, name="read ahead", daemon=True).start()
 
 
 def _safetensors_shapes(path: Path) -> dict[str, tuple[int, ...]]:

@@ -9,15 +9,24 @@ from torch import Tensor
 from app.models.facts import CheckpointFacts
 from app.networks.build import Networks
 from app.networks.keys import autoencoder_keys, denoiser_keys, text_keys
-from app.networks.tensors import TensorFile
+from app.networks.sharing import Twins
+from app.networks.tensors import TensorFile, read_ahead
 from app.schema.errors import BadModelFile
 
 Progress = Callable[[float], None]
 """Told the share of the tensors that have been read, 0..1."""
 
 
-def fill(networks: Networks, facts: CheckpointFacts, path: Path, device: str, dtype: torch.dtype, on_progress: Progress | None) -> None:
-    """Gives all three networks their weights from the file at `path`, on `device` as `dtype`.
+def fill(
+    networks: Networks,
+    facts: CheckpointFacts,
+    path: Path,
+    device: str,
+    dtype: torch.dtype,
+    on_progress: Progress | None,
+    twins: Twins | None = None,
+) -> None:
+    """Gives all three networks their weights from the file at `path`, on `device` as `dtype`; those that `twins` have are shared.
 
     Raises BadModelFile, before anything big is read, where a tensor is missing or has another size.
     """
@@ -26,11 +35,14 @@ def fill(networks: Networks, facts: CheckpointFacts, path: Path, device: str, dt
     shapes = {part: {ours: t.shape for ours, t in module.state_dict().items()} for part, module in networks.parts.items()}
     for theirs, (part, ours) in names.items():
         _check(path.name, theirs, source.shapes.get(theirs), shapes[part][ours])
+    read_ahead(path)
     states: dict[str, dict[str, Tensor]] = {part: {} for part in networks.parts}
+    twins = twins or Twins()
     for done, (theirs, mapped) in enumerate(source.stream(names), 1):
         part, ours = names[theirs]
         tensor = torch.empty(shapes[part][ours], dtype=dtype, device=device)
-        states[part][ours] = tensor.copy_(mapped.reshape(tensor.shape))
+        shared = twins.find(part, ours, mapped, tensor)
+        states[part][ours] = tensor.copy_(mapped.reshape(tensor.shape)) if shared is None else shared
         if on_progress is not None:
             on_progress(done / len(names))
     for part, module in networks.parts.items():

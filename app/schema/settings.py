@@ -5,6 +5,8 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from app.schema.sizes import SIZE_PATTERN
+
 
 class ServerSettings(BaseModel):
     """Decided once at the start; what an owner may change while the server runs are the options."""
@@ -34,6 +36,12 @@ class ServerSettings(BaseModel):
     device: str | None = Field(None, description="torch device, e.g. cuda, cuda:1, cpu (default: the best one here).")
     dtype: Literal["fp32", "fp16", "bf16"] | None = Field(None, description="Number format of the networks (default: fp32 on CPU).")
     max_rows: int | None = Field(None, ge=1, le=256, description="Most rows one forward may hold (default: by device).")
+    vram_budget: str | None = Field(
+        None, pattern=SIZE_PATTERN, description="Memory of the card that Darkroom may take, e.g. 6G or 80% (default: what is free)."
+    )
+    ram_budget: str | None = Field(
+        None, pattern=SIZE_PATTERN, description="Memory that checkpoints may take, e.g. 8G or 50% (default: half of what is free)."
+    )
     nowebui: bool = Field(False, description="API only, no page.")
 
     @property
