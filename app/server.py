@@ -94,6 +94,7 @@ class Server:
     def __init__(self, settings: ServerSettings) -> None:
         from app.api import Services
         from app.engine.thread import ThreadEngine
+        from app.gallery import Gallery
         from app.jobs import Jobs, OptionsStore
         from app.models import Catalog, make_folders
         from app.prompt import Styles, Tokenizer
@@ -106,8 +107,14 @@ class Server:
         tokenizer = Tokenizer()
         self.engine = ThreadEngine(settings, self.catalog, tokenizer)
         self.styles = Styles(settings.styles_file or settings.data_dir / "styles.csv")
+        self.gallery = Gallery(settings.data_dir, settings.outputs)
         self.jobs = Jobs(
-            settings, self.engine, self.options, resolve=resolver(self.catalog, self.options), styles=partial(known_styles, self.styles)
+            settings,
+            self.engine,
+            self.options,
+            resolve=resolver(self.catalog, self.options),
+            styles=partial(known_styles, self.styles),
+            on_saved=self.gallery.saved,
         )
         self.services = Services(
             settings=settings,
@@ -115,6 +122,7 @@ class Server:
             inputs=self.jobs.inputs,
             options=self.options,
             catalog=self.catalog,
+            gallery=self.gallery,
             styles=self.styles,
             tokenizer=tokenizer,
             engine=self.engine,
@@ -159,11 +167,13 @@ class Server:
         with contextlib.suppress(UnknownName):
             self.engine.load(checkpoint_for(self.catalog, str(self.options.get("sd_model_checkpoint") or "")).filename)
         self.catalog.start_background_hashing()
+        self.gallery.start()
 
     def close(self) -> None:
         """Ends everything; running jobs are told why."""
         self.catalog.stop_background_hashing()
         self.jobs.close()
+        self.gallery.close()
 
 
 class Front:

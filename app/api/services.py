@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 from app.engine.client import EngineClient
+from app.gallery import Gallery
 from app.jobs import Inputs, Jobs, OptionsStore
 from app.models import Catalog
 from app.prompt import Styles, Tokenizer
@@ -18,6 +19,7 @@ class Services:
     inputs: Inputs
     options: OptionsStore
     catalog: Catalog
+    gallery: Gallery
     styles: Styles
     tokenizer: Tokenizer
     engine: EngineClient

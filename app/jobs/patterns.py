@@ -30,6 +30,8 @@ class NameFacts:
     seed: int
     index: int
     """Its number in the job, from 0."""
+    last_seed: int | None = None
+    """Of an archive of several pictures: the last one's; else the batch tells."""
     width: int
     height: int
     model_name: str = ""
@@ -111,7 +113,9 @@ def _batch_number(facts: NameFacts, _: Sequence[str]) -> str | None:
 
 
 def _seeds(facts: NameFacts) -> tuple[int, int]:
-    """The first and last seed of the picture's batch."""
+    """The first and last seed of the picture's batch, or of an archive."""
+    if facts.last_seed is not None:
+        return facts.seed, facts.last_seed
     first = facts.index - facts.index % facts.params.batch_size
     return facts.params.seed_of(first), facts.params.seed_of(first + facts.params.batch_size - 1)
 
@@ -125,7 +129,7 @@ FILLERS: Mapping[str, Filler] = MappingProxyType(
     {
         "seed": lambda facts, _: str(facts.seed),
         "seed_first": lambda facts, _: str(_seeds(facts)[0]),
-        "seed_last": lambda facts, _: str(_seeds(facts)[1]) if facts.params.batch_size > 1 else None,
+        "seed_last": lambda facts, _: str(_seeds(facts)[1]) if facts.last_seed is not None or facts.params.batch_size > 1 else None,
         "steps": lambda facts, _: str(facts.params.steps),
         "cfg": lambda facts, _: f"{facts.params.cfg_scale}",
         "sampler": lambda facts, _: safe_value(facts.params.sampler),

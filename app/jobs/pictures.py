@@ -34,6 +34,10 @@ LABEL_SWITCHES: Mapping[str, str] = MappingProxyType(
 """Infotext labels that an option can leave out."""
 
 
+OnSaved = Callable[[Path, bytes, str], None]
+"""Told of every saved picture: its file, the bytes in it, the client of its job. May not fail."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class Kept:
     """A picture that can be asked for, and what kept it from the disk."""
@@ -48,11 +52,18 @@ class Pictures:
     """Where finished pictures go, and where their bytes come from."""
 
     def __init__(
-        self, outputs: Outputs, memory: PictureMemory, database: Database, *, last_params: Path, styles: Callable[[], Sequence[Style]]
+        self,
+        outputs: Outputs,
+        memory: PictureMemory,
+        database: Database,
+        *,
+        last_params: Path,
+        styles: Callable[[], Sequence[Style]],
+        on_saved: OnSaved | None = None,
     ) -> None:
         """`last_params` is A1111's params.txt, which holds the newest job's settings; `styles` tells those there are, for file names."""
         self._outputs, self._memory, self._database = outputs, memory, database
-        self._last_params, self._styles = last_params, styles
+        self._last_params, self._styles, self._on_saved = last_params, styles, on_saved
 
     def keep(self, row: JobRow, options: OptionsView, event: PictureDone, *, to_disk: bool, started: float | None = None) -> Kept:
         """Encodes a picture and puts it on the disk, or in memory where it is not to be saved or cannot be."""
@@ -77,10 +88,14 @@ class Pictures:
             return self._in_memory(view, data)
         facts = self.facts_of(row, options, event, started)
         kept = self._on_disk(view, data, *picture_place(self._outputs.root, options, facts, f".{kind}"))
-        if kept.view.path is None or kept.problem is not None:
+        if kept.view.path is None:
+            return kept
+        path = self._outputs.path(kept.view.path)
+        self._tell(path, data, row)
+        if kept.problem is not None:
             return kept
         try:
-            _save_beside(self._outputs.path(kept.view.path), event.pixels, in_file, text, len(data), options)
+            _save_beside(path, event.pixels, in_file, text, len(data), options)
         except CannotSave as error:
             log.error("picture %d of job %s: %s", view.number, view.job, error)
             return replace(kept, problem=error)
@@ -107,9 +122,12 @@ class Pictures:
         view = replace(first, id=uuid4().hex, number=GRID, path=None, format=kind, width=grid.width, height=grid.height)
         place = grid_place(self._outputs.root, options, facts, f".{kind}") if options.switch("grid_save") and facts is not None else None
         if options.switch("return_grid"):
-            return self._on_disk(view, data, *place) if place else self._in_memory(view, data)
+            kept = self._on_disk(view, data, *place) if place else self._in_memory(view, data)
+            if kept.view.path is not None:
+                self._tell(self._outputs.path(kept.view.path), data, row)
+            return kept
         if place:
-            self._outputs.save_in(*place, data)
+            self._tell(self._outputs.save_in(*place, data), data, row)
         return None
 
     def lost(self, view: PictureView) -> bool:
@@ -184,6 +202,11 @@ class Pictures:
         if problem is not None:
             log.error("picture %d of job %s: %s", view.number, view.job, problem)
         return Kept(view=view, problem=problem, recorded=recorded)
+
+    def _tell(self, path: Path, data: bytes, row: JobRow) -> None:
+        """Tells of a saved file."""
+        if self._on_saved is not None:
+            self._on_saved(path, data, row.client)
 
     def _note_last(self, infotext: str) -> None:
         try:

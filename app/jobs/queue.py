@@ -23,7 +23,7 @@ from app.jobs.line import EVERYBODY
 from app.jobs.live import LiveJob
 from app.jobs.memory import PictureMemory
 from app.jobs.options import OptionsStore, OptionsView
-from app.jobs.pictures import Pictures
+from app.jobs.pictures import OnSaved, Pictures
 from app.jobs.views import ENDED, JobPreview, JobState, JobView, PictureView, QueueCounts, RequestKey
 from app.jobs.work import Work
 from app.metadata.styles import Style
@@ -52,6 +52,7 @@ class Jobs:
         *,
         resolve: Resolve,
         styles: Callable[[], Sequence[Style]] = tuple,
+        on_saved: OnSaved | None = None,
         memory_bytes: int = MEMORY_BYTES,
     ) -> None:
         with explained("the data folder"):
@@ -63,7 +64,12 @@ class Jobs:
         self._resolve, self._accepting = resolve, Lock()
         self._database = Database(settings.data_dir / "darkroom.sqlite3")
         self._pictures = Pictures(
-            self.outputs, PictureMemory(memory_bytes), self._database, last_params=settings.data_dir / "params.txt", styles=styles
+            self.outputs,
+            PictureMemory(memory_bytes),
+            self._database,
+            last_params=settings.data_dir / "params.txt",
+            styles=styles,
+            on_saved=on_saved,
         )
         self._events = EventLog()
         self._engine = engine

@@ -4,6 +4,8 @@ from fastapi import APIRouter
 
 from app.api.own.events import event_routes
 from app.api.own.facts import fact_routes
+from app.api.own.gallery import gallery_routes
+from app.api.own.gallery_files import gallery_file_routes
 from app.api.own.jobs import job_routes
 from app.api.own.models import model_routes
 from app.api.own.pictures import picture_routes
@@ -13,6 +15,6 @@ from app.api.services import Services
 def own_router(services: Services) -> APIRouter:
     """/api/v1."""
     router = APIRouter(prefix="/api/v1")
-    for topic in (job_routes, event_routes, picture_routes, model_routes, fact_routes):
+    for topic in (job_routes, event_routes, picture_routes, model_routes, fact_routes, gallery_routes, gallery_file_routes):
         router.include_router(topic(services))
     return router

@@ -17,6 +17,7 @@ from PIL import Image
 from starlette.testclient import TestClient
 
 from app.api import Services, install_api
+from app.gallery import Gallery
 from app.jobs import Jobs, OptionsStore
 from app.models import EMBEDDED, Catalog
 from app.prompt import Styles, Tokenizer
@@ -58,7 +59,9 @@ class World:
             (checkpoints / f"{EMBEDDED}.{kind}").symlink_to(ROOT / "models" / "Stable-diffusion" / f"{EMBEDDED}.{kind}")
         self.engine, self.catalog = FlatEngine(), Catalog(self.settings)
         self.options = OptionsStore(self.settings.data_dir / "config.json")
-        self.jobs = Jobs(self.settings, self.engine, self.options, resolve=resolver(self.catalog, self.options))
+        self.gallery = Gallery(self.settings.data_dir, self.settings.outputs)
+        resolve = resolver(self.catalog, self.options)
+        self.jobs = Jobs(self.settings, self.engine, self.options, resolve=resolve, on_saved=self.gallery.saved)
         self.tokenizer, self.patience_s = tokenizer, 15.0
         self.extra: Callable[[FastAPI], None] = lambda app: None
 
@@ -69,6 +72,7 @@ class World:
             inputs=self.jobs.inputs,
             options=self.options,
             catalog=self.catalog,
+            gallery=self.gallery,
             styles=Styles(self.settings.data_dir / "styles.csv"),
             tokenizer=self.tokenizer,
             engine=self.engine,
@@ -88,6 +92,7 @@ class World:
     def close(self) -> None:
         self.engine.free = True
         self.jobs.close()
+        self.gallery.close()
         self.catalog.close()
 
 
