@@ -54,10 +54,7 @@ class Entry:
 def read_entry(root: Path, place: Place) -> Entry:
     """Reads one file, without decoding pixels. BadPicture for what is no picture or cannot be read."""
     path = root / place.relative
-    try:
-        data = path.read_bytes()
-    except OSError as error:
-        raise BadPicture(f"{place.name} cannot be read: {error.strerror}.") from error
+    data = _bytes(path)
     record = read_picture(data)
     prompt, negative, pairs = split_infotext(record.text or _sidecar(path))
     said = dict(pairs)
@@ -78,7 +75,14 @@ def read_entry(root: Path, place: Place) -> Entry:
 
 def infotext_of(path: Path) -> str:
     """How a picture file was made, from the file or the text beside it; BadPicture as `read_entry`."""
-    return read_picture(path).text or _sidecar(path)
+    return read_picture(_bytes(path)).text or _sidecar(path)
+
+
+def _bytes(path: Path) -> bytes:
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise BadPicture(f"{path.name} cannot be read: {error.strerror}.") from error
 
 
 def _sidecar(path: Path) -> str:

@@ -119,7 +119,8 @@ def test_the_settings_beside_the_picture(jobs, options):
     picture = made(jobs, prompt="ein Haus, 赤い家").pictures[0]
     file = jobs.outputs.path(picture.path)
     assert file.with_suffix(".txt").read_text("utf-8") == f"{picture.infotext}\n"
-    assert read_picture(file).text == "" and read_picture(file).items == {}
+    record = read_picture(file.read_bytes())
+    assert (record.text, record.items) == ("", {})
 
 
 def test_params_txt_holds_the_newest_job(jobs, settings):
