@@ -10,6 +10,7 @@ from app.metadata.dialects.file_names import FileNames
 from app.metadata.infotext import clean
 from app.metadata.json_text import json_object
 from app.metadata.record import Limits, PictureRecord, checked
+from app.metadata.source import Data, FileData
 from app.schema.errors import BadPicture
 
 
@@ -19,22 +20,31 @@ def read_picture(picture: bytes | Path, limits: Limits | None = None, *, name: s
     BadPicture, with one sentence, for what is no picture, is cut off, or is over the limits.
     """
     limits = limits or Limits()
-    data = _bytes(picture, limits) if isinstance(picture, Path) else picture
-    if not data:
+    if isinstance(picture, bytes):
+        return _read(picture, limits, name)
+    try:
+        with FileData(picture) as data:
+            record = _read(data, limits, picture.name)
+    except OSError as error:
+        raise BadPicture(f"{picture.name} cannot be read: {error.strerror}.") from error
+    if (record.recipe is None or record.recipe.dialect == FileNames.name) and (beside := _sidecar(picture, limits)):
+        return read_text(beside, record)
+    return record
+
+
+def _read(data: Data, limits: Limits, name: str) -> PictureRecord:
+    if not len(data):
         raise BadPicture("The file is empty.")
     if len(data) > limits.file_bytes:
-        raise BadPicture(f"The file is over the limit of {limits.file_bytes // 1024**2} MB.")
+        raise BadPicture(f"{name or 'The file'} is over the limit of {limits.file_bytes // 1024**2} MB.")
     reader = reader_of(data)
     if reader is None:
         raise BadPicture("This is no picture: it begins like none of PNG, JPEG, WebP, AVIF, GIF, BMP, TIFF and PPM.")
-    name = picture.name if isinstance(picture, Path) else name
     record = _with_recipe(replace(checked(reader(data, limits), limits), name=name))
     if record.recipe is None or record.recipe.dialect == FileNames.name:
         hidden = hidden_text(data, record, limits)
         if hidden is not None:
             return _from_hidden(record, hidden)
-    if record.recipe is None and isinstance(picture, Path) and (beside := _sidecar(picture, limits)):
-        return read_text(beside, record)
     return record
 
 
@@ -71,12 +81,3 @@ def _sidecar(path: Path, limits: Limits) -> str:
         except (OSError, UnicodeDecodeError):
             continue
     return ""
-
-
-def _bytes(path: Path, limits: Limits) -> bytes:
-    try:
-        if path.stat().st_size > limits.file_bytes:
-            raise BadPicture(f"{path.name} is over the limit of {limits.file_bytes // 1024**2} MB.")
-        return path.read_bytes()
-    except OSError as error:
-        raise BadPicture(f"{path.name} cannot be read: {error.strerror}.") from error

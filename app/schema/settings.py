@@ -42,6 +42,9 @@ class ServerSettings(BaseModel):
     ram_budget: str | None = Field(
         None, pattern=SIZE_PATTERN, description="Memory that checkpoints may take, e.g. 8G or 50% (default: half of what is free)."
     )
+    fetch_urls: Literal["on", "off"] | None = Field(
+        None, description="Whether PNG Info may fetch pictures from the internet (default: unless others can reach the server)."
+    )
     nowebui: bool = Field(False, description="API only, no page.")
 
     @property
@@ -53,6 +56,11 @@ class ServerSettings(BaseModel):
     def public(self) -> bool:
         """Whether others than this machine can reach the server."""
         return self.host not in ("127.0.0.1", "localhost", "::1")
+
+    @property
+    def fetches_urls(self) -> bool:
+        """Whether the page may have a picture fetched from an address."""
+        return self.fetch_urls == "on" or (self.fetch_urls is None and not self.public)
 
     @property
     def models(self) -> Path:

@@ -39,7 +39,7 @@ def build_page(parts: PageParts) -> gr.Blocks:
             with gr.Tab("img2img", id="img2img", elem_id="tab_img2img"):
                 img2img = build_img2img(start, styles)
             with gr.Tab("PNG Info", id="pnginfo", elem_id="tab_pnginfo"):
-                build_png_info()
+                build_png_info(parts.settings.fetches_urls)
             with gr.Tab("Models", id="models", elem_id="tab_models"):
                 build_models()
             with gr.Tab("Settings", id="settings", elem_id="tab_settings"):

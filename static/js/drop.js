@@ -2,15 +2,15 @@
 
 import { h, iconButton, isVisible } from "./dom.js";
 
-function pictureIn(transfer) {
+export function pictureIn(transfer) {
   return [...(transfer?.files ?? [])].find((file) => file.size >= 0) ?? null;
 }
 
 /** Builds the box; `onFile(file)` is called with each new file, `onClear()` when it is emptied. */
 export class DropBox {
-  constructor({ label, inputId, onFile, onClear }) {
+  constructor({ label, inputId, onFile, onClear, accept = "image/*" }) {
     this.onFile = onFile;
-    this.input = h("input", { type: "file", accept: "image/*", class: "dk-hidden", id: inputId, tabindex: "-1", "aria-label": label,
+    this.input = h("input", { type: "file", accept, class: "dk-hidden", id: inputId, tabindex: "-1", "aria-label": label,
       onchange: () => this.take(this.input.files[0]) });
     this.image = h("img", { alt: "The chosen picture", hidden: true });
     this.words = h("span", { class: "dk-drop-words" }, h("span", { class: "dk-drop-icon dk-icon-upload", "aria-hidden": "true" }),

@@ -26,10 +26,15 @@ export function showTab(name) {
   deliver("show_tab", name);
 }
 
-/** Fills a generation tab from an infotext and shows it. */
-export function fillTab(tab, text) {
+/** Fills a generation tab from an infotext; `leave` names fields that keep what they hold, `chunk` is our own JSON beside the text. */
+export function fill(tab, text, { leave = [], chunk = "" } = {}) {
+  deliver(`fill_${tab}`, { text, leave, chunk });
+}
+
+/** The same, and shows the tab. */
+export function fillTab(tab, text, more) {
   showTab(tab);
-  deliver(`fill_${tab}`, text);
+  fill(tab, text, more);
 }
 
 /** Sends a finished picture to another tab. */
@@ -46,13 +51,13 @@ export async function sendPicture(target, picture) {
 }
 
 /** Sends a picture file (and its settings, if it has any) to img2img or PNG Info. */
-export async function sendFile(target, file, text) {
+export async function sendFile(target, file, text, more) {
   if (target === "pnginfo") {
     showTab("pnginfo");
     await (await appears("dk-png-info")).read(file);
     return;
   }
-  if (text) fillTab(target, text);
+  if (text) fillTab(target, text, more);
   else showTab(target);
   if (target === "img2img") await (await appears("dk-input-picture")).read(file);
 }
@@ -70,6 +75,20 @@ const READ_MS = 60_000;
 const readings = new Map();
 let lastReading = 0;
 
+/** Lays a letter down and waits for the handler's answer to it; throws with its sentence. */
+async function ask(name, letter) {
+  lastReading += 1;
+  const id = lastReading;
+  const told = new Promise((resolve, reject) => {
+    readings.set(id, resolve);
+    setTimeout(() => reject(new Error("The server did not answer; try again.")), READ_MS);
+  });
+  deliver(name, { id, ...letter });
+  const answer = await told;
+  if (answer.error) throw new Error(answer.error);
+  return answer;
+}
+
 /** What a picture file says about itself, read by the server from the file's own bytes; throws with a sentence. */
 export async function readPicture(file) {
   const data = await new Promise((resolve, reject) => {
@@ -78,19 +97,23 @@ export async function readPicture(file) {
     reader.onerror = () => reject(new Error("The file cannot be read."));
     reader.readAsDataURL(file);
   });
-  lastReading += 1;
-  const id = lastReading;
-  const told = new Promise((resolve, reject) => {
-    readings.set(id, resolve);
-    setTimeout(() => reject(new Error("The server did not answer; drop the picture again.")), READ_MS);
-  });
-  deliver("read_picture", { id, data: data.slice(data.indexOf(",") + 1) });
-  const answer = await told;
-  if (answer.error) throw new Error(answer.error);
-  return answer;
+  return ask("read_picture", { name: file.name, data: data.slice(data.indexOf(",") + 1) });
 }
 
-/** The handler's answer for a file that waits for it. */
+/** The same for an address, which the server fetches; the answer's `file` is what it found. */
+export async function readAddress(url) {
+  const told = await ask("read_picture", { url });
+  const bytes = Uint8Array.from(atob(told.data), (letter) => letter.charCodeAt(0));
+  const type = `image/${told.format.toLowerCase()}`;
+  return { ...told, file: new File([bytes], url.split(/[?#]/)[0].split("/").at(-1) || "picture", { type }) };
+}
+
+/** Queues the job that makes a picture again; its id. */
+export async function reproduce(text, { leave = [], chunk = "" } = {}) {
+  return ask("reproduce", { text, leave, chunk });
+}
+
+/** The handler's answer for a letter that waits for it. */
 export function pictureRead(answer) {
   readings.get(answer?.id)?.(answer);
   readings.delete(answer?.id);

@@ -8,6 +8,7 @@ import "./models.js";
 import "./top_end.js";
 import * as draft from "./draft.js";
 import * as feed from "./feed.js";
+import * as given from "./given.js";
 import { inputImages, inputSize } from "./input_picture.js";
 import { follow } from "./jobs.js";
 import * as keys from "./keys.js";
@@ -64,6 +65,7 @@ window.darkroom = {
 theme.start();
 draft.start();
 keys.listen();
+given.listen();
 title.start();
 feed.start();
 refreshModels().catch(() => {});

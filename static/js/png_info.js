@@ -1,43 +1,84 @@
-// <dk-png-info>: what a picture says about how it was made, and the way from there into the other tabs.
+// <dk-png-info>: what a picture says about how it was made, beside what will be used here, and the ways from there.
 
+import { call } from "./api.js";
+import { compared } from "./compare.js";
 import { define, fileSize, h, setText } from "./dom.js";
 import { DropBox } from "./drop.js";
-import { readPicture, sendFile } from "./letters.js";
-import { attempt } from "./notes.js";
+import { follow, isActive, job, onJobs, pictureAddress } from "./jobs.js";
+import { fill, readAddress, readPicture, reproduce, sendFile } from "./letters.js";
+import { attempt, note } from "./notes.js";
+
+const WELCOME = "Drop a picture, or a text that stood beside one, to see how it was made.";
+const STATES = { here: "here", "by name": "here, by its name", "other file": "here, but another file", missing: "missing" };
+const LEVELS = {
+  exact: "Exact: it can be made again as it is.",
+  close: "Close: it can be made again nearly.",
+  partial: "Partial: something is missing.",
+};
 
 class PngInfo extends HTMLElement {
   connectedCallback() {
     if (this.firstChild) return;
-    this.box = new DropBox({ label: "Picture", inputId: "pnginfo_file", onFile: (file) => this.read(file), onClear: () => this.reset() });
-    this.note = h("p", { class: "dk-plain-note", role: "status" }, "Drop a picture to see how it was made.");
+    this.box = new DropBox({ label: "Picture", inputId: "pnginfo_file", accept: "image/*,.txt,.json", onFile: (file) => this.read(file),
+      onClear: () => this.reset() });
+    this.note = h("p", { class: "dk-plain-note", role: "status" }, WELCOME);
+    this.verdict = h("div", { class: "dk-verdict", id: "pnginfo_verdict", role: "status", hidden: true });
     this.buttons = h("div", { class: "dk-actions-row", hidden: true },
-      this.sender("txt2img", "Send to txt2img", "text"), this.sender("img2img", "Send to img2img", "image"));
+      this.sender("txt2img", "Send to txt2img", "text"), this.sender("img2img", "Send to img2img", "image"),
+      h("button", { type: "button", class: "dk-action dk-icon-image", id: "pnginfo_reproduce", onclick: () => attempt(() => this.reproduce()) },
+        "Reproduce"));
+    this.files = h("table", { class: "dk-table dk-files-table", hidden: true, "aria-label": "Files of the picture" });
     this.table = h("table", { class: "dk-table dk-settings-table", hidden: true, "aria-label": "Settings of the picture" });
     this.text = h("pre", { class: "dk-infotext", id: "pnginfo_text", hidden: true, tabindex: "0", "aria-label": "Text in the picture" });
-    this.append(h("div", { class: "dk-two" }, h("div", {}, this.box.node), h("div", { class: "dk-png-told" },
-      this.note, this.buttons, this.text, this.table)));
+    this.raw = h("details", { class: "dk-raw", id: "pnginfo_raw", hidden: true }, h("summary", {}, "As the program wrote it"),
+      h("pre", { class: "dk-infotext", tabindex: "0" }));
+    this.comparison = h("div", { id: "pnginfo_comparison" });
+    this.append(h("div", { class: "dk-two" }, h("div", {}, this.box.node, this.address()), h("div", { class: "dk-png-told" },
+      this.note, this.verdict, this.buttons, this.text, this.files, this.table, this.raw)), this.comparison);
+  }
+
+  /** A field for an address, where the server fetches pictures. */
+  address() {
+    if (this.getAttribute("addresses") !== "on") return "";
+    const input = h("input", { type: "url", id: "pnginfo_address", placeholder: "https://…", "aria-label": "Address of a picture" });
+    const go = (event) => {
+      event.preventDefault();
+      if (input.value.trim()) this.readFrom(input.value.trim());
+    };
+    return h("form", { class: "dk-address", onsubmit: go }, input, h("button", { type: "submit", class: "dk-action" }, "Fetch"));
   }
 
   sender(tab, label, icon) {
     return h("button", { type: "button", class: `dk-action dk-icon-${icon}`, id: `pnginfo_send_to_${tab}`,
-      onclick: () => attempt(() => sendFile(tab, this.file, this.infotext)) }, label);
+      onclick: () => attempt(() => sendFile(tab, this.file, this.told.infotext, this.choice())) }, label);
   }
 
-  reset(sentence = "Drop a picture to see how it was made.") {
+  reset(sentence = WELCOME) {
     this.file = null;
-    this.infotext = "";
+    this.told = { infotext: "", chunk: "" };
     setText(this.note, sentence);
-    this.note.hidden = false;
-    this.buttons.hidden = this.table.hidden = this.text.hidden = true;
+    for (const node of [this.verdict, this.buttons, this.files, this.table, this.text, this.raw]) node.hidden = true;
+    this.comparison.replaceChildren();
   }
 
   /** Reads a file on the server; what is no picture becomes the tab's note. */
   async read(file) {
-    this.reset("Reading …");
+    await this.take(async () => ({ file, told: await readPicture(file) }), "Reading …");
+  }
+
+  async readFrom(url) {
+    await this.take(async () => {
+      const told = await readAddress(url);
+      return { file: told.file, told };
+    }, "Fetching …");
+  }
+
+  async take(reading, meanwhile) {
+    this.reset(meanwhile);
     const asked = {};
     this.asked = asked;
     try {
-      const told = await readPicture(file);
+      const { file, told } = await reading();
       if (this.asked === asked) this.show(file, told);
     } catch (error) {
       if (this.asked !== asked) return;
@@ -48,17 +89,98 @@ class PngInfo extends HTMLElement {
 
   show(file, told) {
     this.file = file;
-    this.infotext = told.infotext;
-    this.box.show(file);
-    const kind = `${told.format}, ${told.width} × ${told.height}, ${fileSize(file.size)}`;
-    setText(this.note, told.infotext ? kind : `${kind}. This picture says nothing about how it was made.`);
+    this.told = told;
+    const isPicture = told.width > 0;
+    if (isPicture) this.box.show(file);
+    else this.box.clear();
+    const kind = isPicture ? `${told.format}, ${told.width} × ${told.height}, ${fileSize(file.size)}` : `${file.name}, ${fileSize(file.size)}`;
+    const program = told.dialect && told.dialect !== "a1111" ? `, written by ${told.dialect}` : "";
+    const silent = told.warnings.length ? told.warnings.join(" ") : "This picture says nothing about how it was made.";
+    setText(this.note, told.infotext ? `${kind}${program}` : `${kind}. ${silent}`);
     this.buttons.hidden = false;
     this.buttons.querySelector("#pnginfo_send_to_txt2img").disabled = !told.infotext;
+    this.buttons.querySelector("#pnginfo_send_to_img2img").disabled = !isPicture;
+    this.buttons.querySelector("#pnginfo_reproduce").disabled = !told.whole || !isPicture;
     this.text.hidden = !told.infotext;
     setText(this.text, told.infotext);
-    const rows = told.settings.map(([label, value]) => h("tr", {}, h("th", { scope: "row" }, label), h("td", {}, value)));
-    this.table.replaceChildren(h("tbody", {}, ...rows));
-    this.table.hidden = rows.length === 0;
+    this.raw.hidden = !told.raw;
+    setText(this.raw.querySelector("pre"), told.raw);
+    this.showVerdict(told.verdict);
+    this.showFiles(told.resources);
+    this.showSettings(told.settings);
+  }
+
+  showVerdict(verdict) {
+    this.verdict.hidden = !verdict;
+    if (!verdict) return;
+    this.verdict.className = `dk-verdict dk-verdict-${verdict.level}`;
+    const reasons = verdict.reasons.map((reason) => h("li", {}, reason));
+    this.verdict.replaceChildren(h("strong", {}, LEVELS[verdict.level]), reasons.length ? h("ul", {}, ...reasons) : "");
+  }
+
+  showFiles(resources) {
+    this.files.hidden = resources.length === 0;
+    const row = ({ kind, name, hash, state, found, links }) => h("tr", { class: `dk-file-${state.replace(" ", "-")}` },
+      h("th", { scope: "row" }, kind),
+      h("td", {}, name, hash ? h("code", {}, ` ${hash}`) : ""),
+      h("td", {}, found ? `${STATES[state]}: ${found}` : STATES[state], ...links.map(([label, address]) =>
+        h("a", { class: "dk-find", href: address, target: "_blank", rel: "noopener noreferrer" }, label))));
+    this.files.replaceChildren(h("tbody", {}, ...resources.map(row)));
+  }
+
+  showSettings(settings) {
+    this.table.hidden = settings.length === 0;
+    const row = ({ label, told, used, field }) => {
+      const box = field ? h("input", { type: "checkbox", checked: true, "data-field": field, "aria-label": `Take ${label}` }) : "";
+      return h("tr", { class: field ? null : "dk-unused" }, h("td", {}, box), h("th", { scope: "row" }, label), h("td", {}, told),
+        h("td", {}, used === told ? "the same" : used));
+    };
+    const head = h("tr", {}, ...["Take", "Setting", "In the picture", "Used here"].map((title) => h("th", { scope: "col" }, title)));
+    this.table.replaceChildren(h("thead", {}, head), h("tbody", {}, ...settings.map(row)));
+  }
+
+  /** What the ticks leave out, for whoever fills fields. */
+  choice() {
+    const leave = [...this.table.querySelectorAll("input[data-field]")].filter((box) => !box.checked).map((box) => box.dataset.field);
+    return { leave, chunk: this.told.chunk };
+  }
+
+  /** Fills txt2img, makes the picture again, and shows both. */
+  async reproduce() {
+    const { file, told } = this;
+    const choice = this.choice();
+    this.comparison.replaceChildren(h("p", { class: "dk-plain-note", role: "status" }, "Making the picture again …"));
+    try {
+      fill("txt2img", told.infotext, choice);
+      const answer = await reproduce(told.infotext, choice);
+      for (const sentence of answer.warnings) note(sentence, "warning");
+      const made = await this.finished(answer.job);
+      if (this.file !== file) return;
+      const picture = await fetch(pictureAddress(made.id), { credentials: "same-origin" });
+      if (!picture.ok) throw new Error("The new picture is not there any more.");
+      this.comparison.replaceChildren(await compared(file, await picture.blob()));
+    } catch (error) {
+      this.comparison.replaceChildren();
+      throw error;
+    }
+  }
+
+  /** The first picture of a job, once it has ended. */
+  async finished(id) {
+    await follow(id);
+    const ended = await new Promise((resolve) => {
+      let stop = () => {};
+      const look = () => {
+        const known = job(id);
+        if (known && isActive(known)) return;
+        queueMicrotask(() => stop());
+        resolve(known);
+      };
+      stop = onJobs(look);
+    });
+    const told = ended ?? (await call(`api/v1/jobs/${encodeURIComponent(id)}`));
+    if (!told.pictures.length) throw new Error(told.error?.message ?? "The picture was not made.");
+    return told.pictures[0];
   }
 }
 

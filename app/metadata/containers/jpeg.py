@@ -3,6 +3,7 @@
 from app.metadata.containers.exif import PREFIX
 from app.metadata.containers.texts import commented, latin1
 from app.metadata.record import Limits, PictureRecord, check_text, cut_off
+from app.metadata.source import Data
 from app.schema.errors import BadPicture
 
 SIGNATURE = b"\xff\xd8\xff"
@@ -15,9 +16,10 @@ _CAPTION = b"\x1c\x02\x78"
 """IPTC-IIM's mark of the caption, record 2, data set 120; two bytes of length follow."""
 MAX_SEGMENT = 65533
 """Bytes that fit one segment, its two length bytes not counted."""
+_TAIL_BYTES = 1024
 
 
-def read(data: bytes, limits: Limits) -> PictureRecord:
+def read(data: Data, limits: Limits) -> PictureRecord:
     """The record of a JPEG; BadPicture if it is cut off or has no picture in it."""
     size: tuple[int, int] | None = None
     exif, xmp, comment, caption = bytearray(), b"", b"", b""
@@ -27,9 +29,10 @@ def read(data: bytes, limits: Limits) -> PictureRecord:
             position += 1
         if position + 4 > len(data):
             raise cut_off("JPEG", "it ends before its pixels begin")
-        if data[position] != 0xFF:
+        head = data[position : position + 4]
+        if head[0] != 0xFF:
             raise BadPicture(f"The JPEG file is damaged at byte {position}.")
-        marker, length = data[position + 1], int.from_bytes(data[position + 2 : position + 4], "big")
+        marker, length = head[1], int.from_bytes(head[2:], "big")
         if marker in _ALONE:
             position += 2
             continue
@@ -55,7 +58,7 @@ def read(data: bytes, limits: Limits) -> PictureRecord:
             break
     if size is None:
         raise BadPicture("The JPEG file has no frame header, so there is no picture in it.")
-    if data.find(_END, position) < 0:
+    if _END not in data[-_TAIL_BYTES:] and _END not in data[position:]:
         raise cut_off("JPEG", "its end marker is missing")
     return commented("JPEG", size, bytes(exif), {"comment": comment, "xmp": xmp}, {"Caption": latin1(caption)} if caption else {})
 

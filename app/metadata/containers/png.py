@@ -7,12 +7,14 @@ from dataclasses import dataclass, field
 from app.metadata.containers.exif import exif_tags, user_comment
 from app.metadata.containers.texts import latin1
 from app.metadata.record import Limits, PictureRecord, check_text, cut_off
+from app.metadata.source import Data
 from app.schema.errors import BadPicture
 
 SIGNATURE = b"\x89PNG\r\n\x1a\n"
 PARAMETERS = "parameters"
 """The keyword under which A1111 and its relatives keep the infotext."""
 _TEXTS = (b"tEXt", b"zTXt", b"iTXt")
+_WANTED = (b"IHDR", b"eXIf", *_TEXTS)
 
 
 @dataclass
@@ -25,15 +27,15 @@ class _Found:
     pixels: bool = False
 
 
-def read(data: bytes, limits: Limits) -> PictureRecord:
+def read(data: Data, limits: Limits) -> PictureRecord:
     """The record of a PNG; BadPicture if it is cut off or a text is over the limits. Pixels and checksums are not looked at."""
     found = _Found()
     position, kind, parts, text_bytes = len(SIGNATURE), b"", 0, 0
     while kind != b"IEND":
         if position + 12 > len(data):
             raise cut_off("PNG", f"it ends after byte {len(data)} without its end chunk")
-        length, kind = struct.unpack_from(">I4s", data, position)
-        body = memoryview(data)[position + 8 : position + 8 + length]
+        length, kind = struct.unpack(">I4s", data[position : position + 8])
+        body = data[position + 8 : position + 8 + length] if kind in _WANTED and length <= len(data) - position else b""
         position += 12 + length
         parts += 1
         if position > len(data):
@@ -43,19 +45,19 @@ def read(data: bytes, limits: Limits) -> PictureRecord:
         if (parts == 1) != (kind == b"IHDR"):
             raise BadPicture("The PNG file's header chunk is not where it belongs.")
         if kind in _TEXTS:
-            keyword, text = _text(kind, bytes(body), limits)
+            keyword, text = _text(kind, body, limits)
             text_bytes += len(text)
             if text_bytes > limits.all_text_bytes:
                 raise BadPicture(f"The texts in the picture are together over the limit of {limits.all_text_bytes // 1024**2} MB.")
             if keyword:
                 found.texts[keyword] = text
         elif kind == b"IHDR":
-            found.size = struct.unpack_from(">II", body) if length >= 8 else None
+            found.size = struct.unpack_from(">II", body) if len(body) >= 8 else None
         elif kind == b"IDAT":
             found.pixels = True
         elif kind == b"eXIf":
             check_text(length, limits)
-            found.exif = bytes(body)
+            found.exif = body
     return _record(found)
 
 

@@ -12,6 +12,7 @@ from io import BytesIO
 from PIL import Image
 
 from app.metadata.record import Limits, PictureRecord
+from app.metadata.source import Data
 
 _SIGNATURES = {
     b"stealth_pnginfo": ("A", False),
@@ -32,7 +33,7 @@ class HiddenText:
     place: str
 
 
-def hidden_text(data: bytes, record: PictureRecord, limits: Limits) -> HiddenText | None:
+def hidden_text(data: Data, record: PictureRecord, limits: Limits) -> HiddenText | None:
     """The text in the pixels of a PNG or lossless WebP; None if there is none, or the pixels cannot be decoded.
 
     No more than `limits.hidden_pixels` are decoded, no more than `limits.text_bytes` of text come out.
@@ -42,7 +43,7 @@ def hidden_text(data: bytes, record: PictureRecord, limits: Limits) -> HiddenTex
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # Pillow's words about broken files: such a file has no text
-            with Image.open(BytesIO(data), formats=("PNG", "WEBP")) as image:
+            with Image.open(BytesIO(data[:]), formats=("PNG", "WEBP")) as image:
                 if image.mode not in ("RGB", "RGBA") or image.size != (record.width, record.height):
                     return None
                 for channels in ("A", "RGB") if image.mode == "RGBA" else ("RGB",):
@@ -53,7 +54,7 @@ def hidden_text(data: bytes, record: PictureRecord, limits: Limits) -> HiddenTex
     return None
 
 
-def _is_lossless(data: bytes, record: PictureRecord) -> bool:
+def _is_lossless(data: Data, record: PictureRecord) -> bool:
     return record.format == "PNG" or (record.format == "WEBP" and b"VP8L" in data[:4096])
 
 

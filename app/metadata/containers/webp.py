@@ -4,6 +4,7 @@ import struct
 
 from app.metadata.containers.texts import commented
 from app.metadata.record import Limits, PictureRecord, check_text, cut_off
+from app.metadata.source import Data
 from app.schema.errors import BadPicture
 
 _START = b"\x9d\x01\x2a"
@@ -15,7 +16,7 @@ def is_webp(data: bytes) -> bool:
     return data[:4] == b"RIFF" and data[8:12] == b"WEBP"
 
 
-def read(data: bytes, limits: Limits) -> PictureRecord:
+def read(data: Data, limits: Limits) -> PictureRecord:
     """The record of a WebP file; BadPicture if it is cut off or has no picture in it."""
     end = 8 + int.from_bytes(data[4:8], "little")
     if end > len(data):
@@ -24,7 +25,7 @@ def read(data: bytes, limits: Limits) -> PictureRecord:
     texts = {b"EXIF": b"", b"XMP ": b""}
     position, parts = 12, 0
     while position + 8 <= end:
-        kind, length = struct.unpack_from("<4sI", data, position)
+        kind, length = struct.unpack("<4sI", data[position : position + 8])
         position += 8
         parts += 1
         if position + length > end:

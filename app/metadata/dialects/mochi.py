@@ -45,7 +45,7 @@ def _fields(raw: str) -> dict[str, str]:
     is_lines = "Metadata Version" in raw
     found: dict[str, str] = {}
     marks = list(_PAIR.finditer(raw))
-    for mark, following in zip(marks, [*marks[1:], None], strict=True):
+    for mark, following in zip(marks, [*marks[1:], None], strict=False):
         value = raw[mark.end() : following.start() if following else len(raw)]
         if is_lines:
             value = _ESCAPED.sub(lambda part: {"n": "\n", "r": "\r"}.get(part[1], part[1]), value)

@@ -1,9 +1,9 @@
 """From an infotext to the page's fields: every setting that a picture tells, and a sentence for each that could not be kept."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 
-from app.metadata import Restored, params_from_infotext
+from app.metadata import Restored, params_from_infotext, params_of_chunk, read_text
 from app.models.catalog import Catalog
 from app.models.facts import ModelFile
 from app.schema.errors import UnknownName
@@ -22,16 +22,28 @@ class Filling:
     notes: tuple[str, ...]
 
 
-def fill_from_infotext(text: str, catalog: Catalog) -> Filling:
-    """Reads an infotext (or a bare prompt) for a generation tab."""
-    restored = params_from_infotext(text)
-    values = {name: value for name, value in restored.values.items() if name not in ("checkpoint", "mode", "init_images")}
-    is_whole = "steps" in values
+def fill_from_infotext(text: str, catalog: Catalog, *, leave: Collection[str] = (), chunk: str = "") -> Filling:
+    """Reads an infotext, another program's settings or a bare prompt for a generation tab.
+
+    `leave` names fields that keep what they hold; `chunk` is the JSON that our own pictures have beside the text.
+    """
+    record = read_text(text)
+    restored = params_from_infotext(record.infotext)
+    values = {**restored.values, **_exactly(chunk)}
+    values = {name: value for name, value in values.items() if name not in ("checkpoint", "mode", "init_images") and name not in leave}
+    is_whole = "steps" in restored.values
     if is_whole:
         values["exact"] = True  # to be made again, byte for byte, whoever else is using the engine
-    checkpoint, warning = find_checkpoint(restored, catalog)
-    warnings = (*restored.warnings, *((warning,) if warning else ()))
+    checkpoint, warning = (None, None) if "checkpoint" in leave else find_checkpoint(restored, catalog)
+    told = record.recipe.warnings if record.recipe is not None else ()
+    warnings = (*told, *restored.warnings, *((warning,) if warning else ()))
     return Filling(values, is_whole, checkpoint, warnings, _unused(restored))
+
+
+def _exactly(chunk: str) -> dict[str, object]:
+    """Settings that an infotext has no words for."""
+    params = params_of_chunk(chunk) if chunk else None
+    return {} if params is None else params.model_dump(exclude={"batch_size", "n_iter", "exact", "quiet"})
 
 
 def find_checkpoint(restored: Restored, catalog: Catalog) -> tuple[ModelFile | None, str | None]:

@@ -1,47 +1,101 @@
-"""What the PNG Info tab tells of a picture file: its infotext, its settings one by one, and whether its checkpoint is here."""
+"""What the PNG Info tab tells of a picture: text, settings beside what will be used, files, how near it can be made again."""
 
 import binascii
-from base64 import b64decode
+from base64 import b64decode, b64encode
 from typing import Any
 
-from app.metadata import Restored, params_from_infotext, read_picture
+from app.jobs.remote import Fetch
+from app.metadata import PictureRecord, Restored, params_from_infotext, read_picture, read_text
+from app.metadata.containers import reader_of
 from app.models.catalog import Catalog
-from app.schema.errors import BadPicture, DarkroomError
+from app.schema.errors import BadPicture, DarkroomError, NotSupported
+from app.schema.params import GenerationParams
+from app.schema.settings import ServerSettings
 from app.ui.parts.fields import title_of
-from app.ui.parts.fill import find_checkpoint
+from app.ui.parts.resources import Resource, resources_of
+from app.ui.parts.verdict import verdict_of
 
 HIDDEN = frozenset(("mode", "checkpoint", "init_images"))
+_TEXTS = (".txt", ".json")
 
 
-def picture_info(data: str, catalog: Catalog) -> dict[str, Any]:
-    """From a file in base64; `error` holds a sentence for what is no picture."""
+def picture_info(asked: dict[str, Any], catalog: Catalog, settings: ServerSettings) -> dict[str, Any]:
+    """From a file in base64 (`data`, `name`) or an address (`url`); `error` holds a sentence for what is no picture."""
     try:
-        record = read_picture(_decoded(data))
+        url = str(asked.get("url") or "")
+        data = fetched(url, settings) if url else _decoded(str(asked.get("data") or ""))
+        record = _record(data, str(asked.get("name") or ""))
     except DarkroomError as error:
         return {"error": str(error)}
-    return {
-        "infotext": record.text,
-        "format": record.format,
+    told = told_of(record, catalog)
+    return told | ({"data": _encoded(data)} if url else {})
+
+
+def told_of(record: PictureRecord, catalog: Catalog) -> dict[str, Any]:
+    """What the page shows of a record."""
+    told: dict[str, Any] = {
+        "infotext": record.infotext,
+        "raw": record.recipe.raw if record.recipe and record.recipe.raw != record.infotext else "",
+        "chunk": record.items.get("darkroom", ""),
+        "dialect": record.recipe.dialect if record.recipe else "",
+        "format": record.format if record.width else "Text",
         "width": record.width,
         "height": record.height,
-        "settings": settings_of(record.text, catalog) if record.text else [],
+        "warnings": list(record.recipe.warnings) if record.recipe else [],
+        "settings": [],
+        "resources": [],
+    }
+    if not record.infotext:
+        return told
+    restored = params_from_infotext(record.infotext)
+    resources = resources_of(restored, catalog)
+    verdict = verdict_of(record, restored, resources)
+    return told | {
+        "settings": [row for row in _rows(restored, resources) if row["told"] != ""],
+        "resources": [_as_json(resource) for resource in resources],
+        "verdict": {"level": verdict.level, "reasons": list(verdict.reasons)},
+        "whole": "steps" in restored.values,
     }
 
 
-def settings_of(text: str, catalog: Catalog) -> list[tuple[str, str]]:
-    """(label, value) of everything an infotext says, as a person reads it."""
-    restored = params_from_infotext(text)
-    told = [(title_of(name), str(value)) for name, value in restored.values.items() if name not in HIDDEN and value != ""]
-    told += [("Model", " ".join(_model(restored, catalog)))] if restored.model_name or restored.model_hash else []
-    told += restored.extras.items()
-    return [*told, *([("Version", restored.version)] if restored.version else [])]
+def fetched(url: str, settings: ServerSettings) -> bytes:
+    """The file at an address; NotSupported where the owner has not allowed addresses."""
+    if not settings.fetches_urls:
+        raise NotSupported("This server does not fetch pictures from addresses; its owner can allow it with --fetch-urls on.")
+    return Fetch().picture(url)
 
 
-def _model(restored: Restored, catalog: Catalog) -> list[str]:
-    found, warning = find_checkpoint(restored, catalog)
-    named = [restored.model_name, f"[{restored.model_hash}]" if restored.model_hash else ""]
-    here = "(not here)" if found is None else "(here, but another file)" if warning else f"(here: {found.filename})"
-    return [part for part in (*named, here) if part]
+def _record(data: bytes, name: str) -> PictureRecord:
+    """The record of a picture, or of a text file that stood beside one."""
+    if data and reader_of(data) is None and name.casefold().endswith(_TEXTS):
+        try:
+            return read_text(data.decode("utf-8-sig"))
+        except UnicodeDecodeError as error:
+            raise BadPicture(f"{name[:100]} is no text in UTF-8.") from error
+    return read_picture(data, name=name)
+
+
+def _rows(restored: Restored, resources: list[Resource]) -> list[dict[str, str]]:
+    """One row a setting: its name, what the picture says, what will be used, and whether it can be left out."""
+    rows = [_row(title_of(name), value, value, name) for name, value in restored.values.items() if name not in HIDDEN]
+    model = next((one for one in resources if one.kind == "Checkpoint"), None)
+    if model is not None:
+        named = " ".join(part for part in (restored.model_name, f"[{restored.model_hash}]" if restored.model_hash else "") if part)
+        rows.append(_row("Model", named, model.found or "the one that is chosen", "checkpoint" if model.found else ""))
+    files = {"VAE", "Hires upscaler", "Refiner", "Hires checkpoint"}
+    rows += [_row(label, value, "see below" if label in files else "not used", "") for label, value in restored.extras.items()]
+    return [*rows, *([_row("Version", restored.version, "not used", "")] if restored.version else [])]
+
+
+def _row(label: str, told: object, used: object, field: str) -> dict[str, str]:
+    default = GenerationParams.model_fields[field].default if field in GenerationParams.model_fields else None
+    return {"label": label, "told": str(told), "used": str(used), "field": field, "usual": "1" if field and told == default else ""}
+
+
+def _as_json(resource: Resource) -> dict[str, Any]:
+    links = list(resource.links) if resource.state in ("missing", "other file") else []
+    shown = {name: getattr(resource, name) for name in ("kind", "name", "hash", "state", "found")}
+    return {**shown, "links": links}
 
 
 def _decoded(data: str) -> bytes:
@@ -49,3 +103,7 @@ def _decoded(data: str) -> bytes:
         return b64decode(data, validate=True)
     except (binascii.Error, ValueError) as error:
         raise BadPicture("The file arrived damaged; drop it again.") from error
+
+
+def _encoded(data: bytes) -> str:
+    return b64encode(data).decode("ascii")

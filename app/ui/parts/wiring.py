@@ -18,6 +18,7 @@ from app.ui.parts.fill import fill_from_infotext
 from app.ui.parts.generation import GenerationTab
 from app.ui.parts.overrides import overrides_for, overrides_update
 from app.ui.parts.picture_info import picture_info
+from app.ui.parts.reproduce import reproduce
 from app.ui.parts.services import PageParts
 from app.ui.parts.start import StartValues, start_values
 from app.ui.parts.submit import Answer, Asked, submit
@@ -87,9 +88,9 @@ class Page:
         self._tell(event)
 
     def _wire_fill(self, mode: Mode, tab: GenerationTab) -> None:
-        def fill(text: str) -> list[Any]:
+        def fill(text: str, leave: Sequence[str] = (), chunk: str = "") -> list[Any]:
             options = self.parts.options.view()
-            filling = fill_from_infotext(text, self.parts.catalog)
+            filling = fill_from_infotext(text, self.parts.catalog, leave=leave, chunk=chunk)
             updates: list[Any] = [control_update(name, filling.values.get(name)) for name in tab.controls]
             checkpoint = gr.update(value=filling.checkpoint.filename) if filling.checkpoint else gr.skip()
             clip_skip = filling.values.get("clip_skip")
@@ -98,10 +99,14 @@ class Page:
             answer = Answer(warnings=filling.warnings, notes=filling.notes)
             return [*updates, checkpoint, control_update("clip_skip", clip_skip, visible=shown), overrides, answer.as_json()]
 
+        def fill_asked(letter: str) -> list[Any]:
+            asked = _read_letter(letter)
+            return fill(str(asked.get("text", "")), [str(name) for name in asked.get("leave", ())], str(asked.get("chunk", "")))
+
         pressed = hidden_button(f"fill_{mode}")
         outputs = [*tab.controls.values(), *self._shared(), tab.overrides, self.post.answer]
         js = script(f"darkroom.takeLetter('fill_{mode}')")
-        self._tell(pressed.click(fill, self.post.letter, outputs, js=js, trigger_mode="multiple", **RAW))
+        self._tell(pressed.click(fill_asked, self.post.letter, outputs, js=js, trigger_mode="multiple", **RAW))
         # A1111's arrow: what stands in the prompt box may be a whole infotext.
         self._tell(tab.paste.click(fill, tab.controls["prompt"], outputs, js="(text) => text", trigger_mode="multiple", **RAW))
 
@@ -170,11 +175,16 @@ class Page:
     def _wire_png_info(self) -> None:
         def read(letter: str) -> dict[str, Any]:
             asked = _read_letter(letter)
-            return {"id": asked.get("id"), **picture_info(str(asked.get("data", "")), self.parts.catalog)}
+            return {"id": asked.get("id"), **picture_info(asked, self.parts.catalog, self.parts.settings)}
 
-        js = script("darkroom.takeLetter('read_picture')")
-        event = hidden_button("read_picture").click(read, self.post.letter, self.post.answer, js=js, trigger_mode="multiple", **RAW)
-        event.then(None, self.post.answer, None, js=script("darkroom.pictureRead(values[0])"), **QUIET)
+        def again(request: gr.Request, letter: str) -> dict[str, Any]:
+            asked = _read_letter(letter)
+            return {"id": asked.get("id"), **reproduce(self.parts, asked, client=self.parts.client_of(request.request)).as_json()}
+
+        for name, answer in (("read_picture", read), ("reproduce", again)):
+            js = script(f"darkroom.takeLetter('{name}')")
+            event = hidden_button(name).click(answer, self.post.letter, self.post.answer, js=js, trigger_mode="multiple", **RAW)
+            event.then(None, self.post.answer, None, js=script("darkroom.pictureRead(values[0])"), **QUIET)
 
     def _wire_settings(self) -> None:
         names = tuple(self.settings.controls)

@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+from base64 import b64encode
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -10,13 +11,15 @@ from typing import Any
 import gradio as gr
 import orjson
 import pytest
+from PIL import Image
 
 from app.api import client_of
 from app.jobs import Jobs, OptionsStore
+from app.metadata import params_chunk, save_png_bytes
 from app.models import Catalog
 from app.prompt import Styles
 from app.schema.options import option_table
-from app.schema.params import GenerationParams, view_of
+from app.schema.params import GenerationParams, make_params, view_of
 from app.schema.settings import ServerSettings
 from app.server import resolver
 from app.ui import PageParts, build_page, page_options
@@ -24,7 +27,8 @@ from app.ui.parts.draft import read_draft
 from app.ui.parts.fields import SPANS, control_update, limits_of
 from app.ui.parts.fill import fill_from_infotext
 from app.ui.parts.overrides import overrides_for, overrides_update, read_overrides
-from app.ui.parts.picture_info import picture_info, settings_of
+from app.ui.parts.picture_info import picture_info
+from app.ui.parts.reproduce import reproduce
 from app.ui.parts.start import start_values
 from app.ui.parts.submit import Asked, submit
 from tests.support.paths import ROOT
@@ -186,14 +190,94 @@ def test_checkpoint_is_found_by_hash_before_its_name(parts: PageParts) -> None:
     assert missing.checkpoint is None and "dreamer [0123456789], which is not here" in " ".join(missing.warnings)
 
 
+def told(parts: PageParts, text: str) -> dict[str, Any]:
+    """What PNG Info tells of a picture with this text."""
+    data = b64encode(save_png_bytes(Image.new("RGB", (64, 48)), text)).decode()
+    return picture_info({"data": data, "name": "a.png"}, parts.catalog, parts.settings)
+
+
+HEAD = "a cat\nSteps: 3, Sampler: Euler, CFG scale: 7, Seed: 1, Size: 64x48"
+
+
 def test_settings_are_told_one_by_one_with_what_is_not_used(parts: PageParts) -> None:
-    told = dict(settings_of("a cat\nSteps: 3, Sampler: Euler, CFG scale: 7, Seed: 1, Size: 64x48, Hires upscale: 2", parts.catalog))
-    assert (told["Prompt"], told["Sampling steps"], told["Width"], told["Height"], told["Hires upscale"]) == ("a cat", "3", "64", "48", "2")
+    rows = {row["label"]: row for row in told(parts, f"{HEAD}, ADetailer model: face.pt")["settings"]}
+    assert [rows[label]["told"] for label in ("Prompt", "Sampling steps", "Width", "Height")] == ["a cat", "3", "64", "48"]
+    assert (rows["ADetailer model"]["told"], rows["ADetailer model"]["used"], rows["ADetailer model"]["field"]) == (
+        "face.pt",
+        "not used",
+        "",
+    )
+
+
+def test_files_of_a_picture_are_here_or_missing_with_a_way_to_find_them(parts: PageParts) -> None:
+    digest = parts.catalog.hash(parts.catalog.find("pocket-emoji-v1"))
+    extras = (
+        'VAE: odd.pt, VAE hash: 0011223344, Lora hashes: "pixel: dddc3a1c5d5c", TI hashes: "bad: e3b0c44298fc", Hires upscaler: 4x-Sharp'
+    )
+    said = told(parts, HEAD.replace("a cat", "a cat <lora:pixel:1>") + f", Model hash: {digest[:10]}, Model: other, {extras}")
+    files = {(one["kind"], one["name"]): one for one in said["resources"]}
+    assert files["Checkpoint", "other"]["state"] == "here" and files["Checkpoint", "other"]["links"] == []
+    assert files["Embedding", "bad"] | {"links": 0} == {
+        "kind": "Embedding",
+        "name": "bad",
+        "hash": "",
+        "state": "missing",
+        "found": "",
+        "links": 0,
+    }
+    assert {files[key]["state"] for key in (("VAE", "odd.pt"), ("LoRA", "pixel"), ("Upscaler", "4x-Sharp"))} == {"missing"}
+    assert "query=dddc3a1c5d5c" in files["LoRA", "pixel"]["links"][0][1] and "search=pixel" in files["LoRA", "pixel"]["links"][1][1]
+    assert said["verdict"]["level"] == "partial" and "LoRA pixel is not here." in said["verdict"]["reasons"]
+
+
+def test_verdict_says_why(parts: PageParts) -> None:
+    digest = parts.catalog.hash(parts.catalog.find("pocket-emoji-v1"))
+    model = f", Model hash: {digest[:10]}, Model: pocket-emoji-v1"
+    exact = told(parts, f"{HEAD}{model}, Version: v1.10.1")["verdict"]
+    assert exact == {"level": "exact", "reasons": []}
+    assert told(parts, f"{HEAD}{model}")["verdict"]["level"] == "close"
+    assert told(parts, f"{HEAD}{model}, App: SD.Next, Version: 56a8aea")["verdict"]["level"] == "close"
+    nothing = told(parts, "a cat")["verdict"]
+    assert nothing["level"] == "partial" and "does not tell its steps, sampler, CFG scale, seed, size, checkpoint" in nothing["reasons"][0]
+    unknown = told(parts, f"{HEAD}{model}, Version: v1.10.1".replace("Euler", "Warp9"))["verdict"]
+    assert unknown["level"] == "partial" and "Warp9" in " ".join(unknown["reasons"])
+
+
+def test_fields_can_be_left_out_and_our_own_chunk_fills_what_the_text_cannot_say(parts: PageParts) -> None:
+    filling = fill_from_infotext(HEAD, parts.catalog, leave=["seed", "steps"])
+    assert filling.is_whole and not {"seed", "steps"} & filling.values.keys() and filling.values["cfg_scale"] == 7
+    chunk = params_chunk(make_params(seed=1, steps=3, uni_pc_order=2), seed=1, index=0, model_name="", model_sha256="")
+    assert fill_from_infotext(HEAD, parts.catalog, chunk=chunk).values["uni_pc_order"] == 2
+
+
+def test_reproduce_makes_one_picture_alone(parts: PageParts) -> None:
+    answer = reproduce(parts, {"text": HEAD}, client="me")
+    assert answer.job is not None
+    params = parts.jobs.get(answer.job, client="me").params
+    assert (params.exact, params.batch_size, params.seed, params.steps) == (True, 1, 1, 3)
+    refused = reproduce(parts, {"text": "a cat"}, client="me")
+    assert refused.job is None and "tells no settings" in str(refused.error)
+
+
+def test_a_text_file_is_read_like_the_picture_it_stood_beside(parts: PageParts) -> None:
+    asked = {"data": b64encode(HEAD.encode()).decode(), "name": "a.txt"}
+    said = picture_info(asked, parts.catalog, parts.settings)
+    assert said["infotext"] == HEAD and said["format"] == "Text" and said["whole"]
+    assert (
+        "no text in UTF-8" in picture_info({**asked, "data": b64encode(b"\xff\xfe\xff").decode()}, parts.catalog, parts.settings)["error"]
+    )
+
+
+def test_addresses_are_fetched_only_where_the_owner_allows_it(parts: PageParts) -> None:
+    public = parts.settings.model_copy(update={"listen": True})
+    assert parts.settings.fetches_urls and not public.fetches_urls
+    assert "--fetch-urls" in picture_info({"url": "https://example.org/a.png"}, parts.catalog, public)["error"]
+    assert "public internet only" in picture_info({"url": "http://127.0.0.1/a.png"}, parts.catalog, parts.settings)["error"]
 
 
 @pytest.mark.parametrize(("data", "sentence"), [("###", "arrived damaged"), ("", "empty"), ("RGVhciByZWFkZXI=", "no picture")])
 def test_what_is_no_picture_is_one_sentence(parts: PageParts, data: str, sentence: str) -> None:
-    assert sentence in picture_info(data, parts.catalog)["error"]
+    assert sentence in picture_info({"data": data}, parts.catalog, parts.settings)["error"]
 
 
 def test_settings_without_a_control_become_overrides_of_the_job(parts: PageParts) -> None:
