@@ -93,7 +93,7 @@ class Server:
 
     def __init__(self, settings: ServerSettings) -> None:
         from app.api import Services
-        from app.engine.thread import ThreadEngine
+        from app.engine.choice import make_engine
         from app.gallery import Gallery
         from app.jobs import Jobs, OptionsStore
         from app.models import Catalog, make_folders
@@ -105,7 +105,7 @@ class Server:
         self.catalog = Catalog(settings)
         self.options = OptionsStore(settings.data_dir / "config.json")
         tokenizer = Tokenizer()
-        self.engine = ThreadEngine(settings, self.catalog, tokenizer)
+        self.engine = make_engine(settings, self.catalog, tokenizer)
         self.styles = Styles(settings.styles_file or settings.data_dir / "styles.csv")
         self.gallery = Gallery(settings.data_dir, settings.outputs)
         self.jobs = Jobs(

@@ -95,7 +95,7 @@ class Done(Event):
     """The job ended well; `interrupted` when somebody stopped it early."""
 
     interrupted: bool = False
-    seconds: Mapping[str, float] = field(default_factory=dict)
+    seconds: Mapping[str, float] = field(default_factory=dict, compare=False)
     """Where the engine's time for it went, as the job saw it: load, encode, steps, decode, waits for others included."""
 
 
@@ -140,6 +140,10 @@ class EngineStatus:
     """Forwards run since the start."""
     rows: int
     """Rows run through them, padding not counted."""
+    deaths: int = 0
+    """How often the engine's process has died since the start of the server."""
+    last_death: str | None = None
+    """What it died of, a clause for people."""
 
 
 class EngineClient(Protocol):

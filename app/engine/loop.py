@@ -75,6 +75,8 @@ class EngineLoop:
         self._waiting: deque[EngineJob] = deque()
         self._running: dict[str, Running] = {}
         self._closed = False
+        self.turns = 0
+        """Turns done; other threads see by it whether the loop gets on."""
 
     def run(self) -> None:
         """Until `Close`."""
@@ -105,6 +107,7 @@ class EngineLoop:
         if shares:
             self._run(shares)
         assert not shares or self._books_agree()
+        self.turns += 1
 
     def _books_agree(self) -> bool:
         return {ticket.job for ticket in self._scheduler.tickets} <= set(self._running)
@@ -198,7 +201,7 @@ class EngineLoop:
             self._fail(running, error)
             return
         if op is None:
-            self._end(running, Done(running.job.id, running.interrupted))
+            self._end(running, Done(running.job.id, running.interrupted, running.seconds))
         else:
             self._scheduler.add(running.ticket(time.monotonic()))
 

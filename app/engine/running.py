@@ -1,16 +1,20 @@
 """One job between its first op and its end: its recipe, what it waits for, what has been answered."""
 
+import time
 from dataclasses import dataclass, field
+from types import MappingProxyType
 
 import torch
 from torch import Tensor
 
 from app.engine.client import EngineJob, Stop
 from app.engine.scheduler import Ticket
-from app.recipes.ops import Answer, Decode, DenoiseRows, Encode, EncodeImage, Finished, Interrupted, Note, Op, Recipe
+from app.recipes.ops import Answer, Decode, DenoiseRows, Encode, EncodeImage, Finished, Interrupted, Load, Note, Op, Recipe
 
 InRows = DenoiseRows | Decode | Encode | EncodeImage
 """Ops that may be answered in several parts, and may share a turn with ops of the same group."""
+
+PHASES = MappingProxyType({Load: "load", Encode: "encode", EncodeImage: "encode", DenoiseRows: "steps", Decode: "decode"})
 
 
 @dataclass(eq=False)
@@ -28,6 +32,10 @@ class Running:
     interrupted: bool = False
     steps: int = 0
     previewed_s: float = 0.0
+    seconds: dict[str, float] = field(default_factory=dict)
+    """Where its time went, waits for others included: load, encode, steps, decode."""
+    since_s: float = 0.0
+    """When the recipe was last resumed."""
 
     @property
     def checkpoint(self) -> str:
@@ -57,6 +65,7 @@ class Running:
 
         A stop that was asked for is delivered in place of the answer, unless the recipe is already decoding.
         """
+        self._count_time()
         try:
             if self.stop is not None and isinstance(self.pending, DenoiseRows):
                 skip, self.stop = self.stop is Stop.SKIP, None
@@ -70,6 +79,12 @@ class Running:
         if self.pending is not None and not isinstance(self.pending, Note | Finished):
             self.last_checkpoint = self.pending.checkpoint
         return self.pending
+
+    def _count_time(self) -> None:
+        now, phase = time.monotonic(), PHASES.get(type(self.pending))
+        if phase is not None:
+            self.seconds[phase] = self.seconds.get(phase, 0.0) + now - self.since_s
+        self.since_s = now
 
     def close(self) -> None:
         """Ends the recipe where it stands."""

@@ -11,7 +11,7 @@ from app.jobs.files import CannotSave, DiskFull, Outputs
 from app.jobs.inputs import Inputs
 from app.jobs.options import OptionsStore, OptionsView
 from app.jobs.queue import Jobs
-from app.jobs.views import ENDED, LIVE, JobError, JobPreview, JobState, JobView, PictureView
+from app.jobs.views import ENDED, LIVE, JobError, JobPreview, JobState, JobView, PictureView, QueueCounts, RequestKey
 
 __all__ = [
     "ENDED",
@@ -29,5 +29,7 @@ __all__ = [
     "OptionsView",
     "Outputs",
     "PictureView",
+    "QueueCounts",
+    "RequestKey",
     "Subscription",
 ]

@@ -55,6 +55,8 @@ class Catalog:
         self._files: dict[Path, ModelFile] = {}
         self._index: NameIndex | None = None
         self._listed = False
+        self.revision = 0
+        """Grows with each look through the folders."""
         self._hasher = Hasher(self._hashed)
         self.book = Book(self)
         """Finds LoRAs, embeddings, VAEs and hypernetworks by name."""
@@ -71,6 +73,7 @@ class Catalog:
                 files = [self._model_file(file) for file in found]
                 self._files = {file.path: file for file in sorted(files, key=_natural_order)}
                 self._index, self._listed = None, True
+                self.revision += 1
         self._hasher.wake()
 
     def checkpoints(self) -> list[ModelFile]:

@@ -34,6 +34,9 @@ class ServerSettings(BaseModel):
     autolaunch: bool = Field(False, description="Open the page in a browser.")
     theme: Literal["dark", "light"] | None = Field(None, description="Force the page's theme (default: as the browser prefers).")
     device: str | None = Field(None, description="torch device, e.g. cuda, cuda:1, cpu (default: the best one here).")
+    engine: Literal["process", "thread"] | None = Field(
+        None, description="Where the engine runs: in a process of its own (default where CUDA is), or in a thread of the server."
+    )
     dtype: Literal["fp32", "fp16", "bf16"] | None = Field(None, description="Number format of the networks (default: fp32 on CPU).")
     max_rows: int | None = Field(None, ge=1, le=256, description="Most rows one forward may hold (default: by device).")
     vram_budget: str | None = Field(
@@ -45,6 +48,7 @@ class ServerSettings(BaseModel):
     fetch_urls: Literal["on", "off"] | None = Field(
         None, description="Whether PNG Info may fetch pictures from the internet (default: unless others can reach the server)."
     )
+    price_per_hour: float | None = Field(None, ge=0, description="What an hour of this machine costs: shown with each job.")
     nowebui: bool = Field(False, description="API only, no page.")
 
     @property

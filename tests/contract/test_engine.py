@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 import torch
 
-from app.engine.client import Cancelled, Done, EngineJob, Event, Failed, PictureDone, Preview, Progress, Started, Stop
+from app.engine.client import Cancelled, Done, EngineClient, EngineJob, Event, Failed, PictureDone, Preview, Progress, Started, Stop
+from app.engine.process import ProcessEngine
 from app.engine.thread import ThreadEngine
 from app.models import Catalog
 from app.networks import Checkpoint
@@ -18,6 +19,7 @@ from app.schema.params import GenerationParams, make_params
 from app.schema.settings import ServerSettings
 
 WAIT_S = 120.0
+Behind = tuple[EngineClient, "Watcher"]
 
 
 class Watcher:
@@ -62,12 +64,33 @@ def catalog(tiny_models: Path) -> Catalog:
 
 
 @pytest.fixture
-def engine(catalog: Catalog) -> Iterator[tuple[ThreadEngine, Watcher]]:
+def in_thread(catalog: Catalog) -> Iterator[Behind]:
+    """For tests that patch the network of this process."""
     watcher = Watcher()
     made = ThreadEngine(catalog.settings.model_copy(update={"device": "cpu"}), catalog, Tokenizer())
     made.start(watcher)
     yield made, watcher
     made.close()
+
+
+@pytest.fixture(scope="module")
+def lasting_process(catalog: Catalog) -> Iterator[tuple[ProcessEngine, list[Watcher]]]:
+    """One process for all tests, because its start takes seconds; the newest watcher hears the events."""
+    watchers: list[Watcher] = []
+    made = ProcessEngine(catalog.settings.model_copy(update={"device": "cpu"}), catalog)
+    made.start(lambda event: watchers[-1](event))
+    yield made, watchers
+    made.close()
+
+
+@pytest.fixture(params=["thread", "process"])
+def engine(request: pytest.FixtureRequest) -> Iterator[Behind]:
+    if request.param == "thread":
+        yield request.getfixturevalue("in_thread")
+        return
+    made, watchers = request.getfixturevalue("lasting_process")
+    watchers.append(Watcher())
+    yield made, watchers[-1]
 
 
 def params(**values: object) -> GenerationParams:
@@ -80,7 +103,7 @@ def job(name: str, **values: object) -> EngineJob:
     return EngineJob(id=name, client=name, params=params(**values))
 
 
-def alone(engine: tuple[ThreadEngine, Watcher], name: str, **values: object) -> list[np.ndarray]:
+def alone(engine: Behind, name: str, **values: object) -> list[np.ndarray]:
     made, watcher = engine
     made.submit(job(name, **values))
     return watcher.pictures(name)
@@ -90,7 +113,7 @@ def difference(a: np.ndarray, b: np.ndarray) -> int:
     return int(np.abs(a.astype(int) - b.astype(int)).max())
 
 
-def together(engine: tuple[ThreadEngine, Watcher], *jobs: EngineJob) -> dict[str, list[np.ndarray]]:
+def together(engine: Behind, *jobs: EngineJob) -> dict[str, list[np.ndarray]]:
     """Submits jobs so close that the loop takes them up in one turn: the first message is a load that keeps it busy."""
     made, watcher = engine
     made.load("tiny-a.safetensors")
@@ -99,7 +122,7 @@ def together(engine: tuple[ThreadEngine, Watcher], *jobs: EngineJob) -> dict[str
     return {each.id: watcher.pictures(each.id) for each in jobs}
 
 
-def test_two_jobs_share_forwards_and_equal_the_pictures_made_alone(engine: tuple[ThreadEngine, Watcher]) -> None:
+def test_two_jobs_share_forwards_and_equal_the_pictures_made_alone(engine: Behind) -> None:
     mixes: dict[str, dict[str, object]] = {
         "first": {"seed": 1, "sampler": "Euler a", "cfg_scale": 5.0},
         "second": {"seed": 2, "sampler": "DPM++ 2M", "prompt": "an old stone bridge", "negative_prompt": "fog", "steps": 6},
@@ -114,7 +137,7 @@ def test_two_jobs_share_forwards_and_equal_the_pictures_made_alone(engine: tuple
         assert difference(pairs[name][0], singles[name][0]) <= 1
 
 
-def test_exact_jobs_are_byte_equal_in_company(engine: tuple[ThreadEngine, Watcher]) -> None:
+def test_exact_jobs_are_byte_equal_in_company(engine: Behind) -> None:
     single = alone(engine, "alone", exact=True, batch_size=2)
     crowd = together(
         engine,
@@ -124,11 +147,11 @@ def test_exact_jobs_are_byte_equal_in_company(engine: tuple[ThreadEngine, Watche
     assert [p.tobytes() for p in crowd["exact"]] == [p.tobytes() for p in single]
 
 
-def test_the_same_job_again_is_byte_equal(engine: tuple[ThreadEngine, Watcher]) -> None:
+def test_the_same_job_again_is_byte_equal(engine: Behind) -> None:
     assert alone(engine, "once", sampler="Euler a")[0].tobytes() == alone(engine, "again", sampler="Euler a")[0].tobytes()
 
 
-def test_a_batch_holds_the_pictures_of_its_seeds(engine: tuple[ThreadEngine, Watcher]) -> None:
+def test_a_batch_holds_the_pictures_of_its_seeds(engine: Behind) -> None:
     batch = alone(engine, "batch", seed=10, batch_size=2, n_iter=2, sampler="Euler a")
     singles = [alone(engine, f"single{seed}", seed=seed, sampler="Euler a")[0] for seed in range(10, 14)]
     assert [difference(a, b) <= 1 for a, b in zip(batch, singles, strict=True)] == [True] * 4
@@ -147,14 +170,14 @@ def test_a_batch_larger_than_a_forward_runs_in_parts(catalog: Catalog) -> None:
 
 
 @pytest.mark.parametrize("shape", [{"width": 96, "height": 64}, {"width": 100, "height": 70}])
-def test_other_sizes_in_company(engine: tuple[ThreadEngine, Watcher], shape: dict[str, object]) -> None:
+def test_other_sizes_in_company(engine: Behind, shape: dict[str, object]) -> None:
     single = alone(engine, "alone", **shape)
     pair = together(engine, job("sized", **shape), job("square"))
     assert difference(single[0], pair["sized"][0]) <= 1
     assert single[0].shape == (int(str(shape["height"])) // 8 * 8, int(str(shape["width"])) // 8 * 8, 3)
 
 
-def test_jobs_for_two_checkpoints_both_finish(engine: tuple[ThreadEngine, Watcher]) -> None:
+def test_jobs_for_two_checkpoints_both_finish(engine: Behind) -> None:
     single = alone(engine, "alone", checkpoint="tiny-b.safetensors")
     pair = together(engine, job("a"), job("b", checkpoint="tiny-b.safetensors"))
     assert difference(single[0], pair["b"][0]) <= 1
@@ -162,10 +185,10 @@ def test_jobs_for_two_checkpoints_both_finish(engine: tuple[ThreadEngine, Watche
 
 
 def test_out_of_memory_halves_the_batch_and_the_picture_is_the_same(
-    engine: tuple[ThreadEngine, Watcher], monkeypatch: pytest.MonkeyPatch
+    in_thread: Behind, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Only the card is pretended to be small: forwards of more than two rows raise what torch raises."""
-    fits = alone(engine, "fits", batch_size=4)
+    fits = alone(in_thread, "fits", batch_size=4)
     real, sizes = Checkpoint.denoise, []
 
     def small_card(self: Checkpoint, x: torch.Tensor, *rest: torch.Tensor | None) -> torch.Tensor:
@@ -175,28 +198,28 @@ def test_out_of_memory_halves_the_batch_and_the_picture_is_the_same(
         return real(self, x, *rest)  # type: ignore[arg-type]
 
     monkeypatch.setattr(Checkpoint, "denoise", small_card)
-    tight = alone(engine, "tight", batch_size=4)
+    tight = alone(in_thread, "tight", batch_size=4)
     assert max(sizes) == 8
     assert sizes[-1] == 2
     assert max(difference(a, b) for a, b in zip(fits, tight, strict=True)) <= 1
 
 
 def test_no_memory_for_a_single_row_fails_that_job_with_a_sentence(
-    engine: tuple[ThreadEngine, Watcher], monkeypatch: pytest.MonkeyPatch
+    in_thread: Behind, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def no_card(self: Checkpoint, x: torch.Tensor, *rest: torch.Tensor | None) -> torch.Tensor:
         raise torch.OutOfMemoryError("CUDA out of memory")
 
     with monkeypatch.context() as patch:
         patch.setattr(Checkpoint, "denoise", no_card)
-        engine[0].submit(job("hopeless"))
-        failed = engine[1].wait((Done, Failed), "hopeless")
+        in_thread[0].submit(job("hopeless"))
+        failed = in_thread[1].wait((Done, Failed), "hopeless")
     assert isinstance(failed, Failed)
     assert "not enough memory" in failed.message
-    assert alone(engine, "afterwards")[0].shape == (64, 64, 3)
+    assert alone(in_thread, "afterwards")[0].shape == (64, 64, 3)
 
 
-def test_a_newcomer_takes_its_first_step_within_two_forwards_of_a_batch_of_a_hundred(engine: tuple[ThreadEngine, Watcher]) -> None:
+def test_a_newcomer_takes_its_first_step_within_two_forwards_of_a_batch_of_a_hundred(engine: Behind) -> None:
     made, watcher = engine
     alone(engine, "warm", steps=1)
     made.submit(job("crowd", batch_size=100, steps=20))
@@ -211,21 +234,21 @@ def test_a_newcomer_takes_its_first_step_within_two_forwards_of_a_batch_of_a_hun
 
 
 def test_texts_and_pictures_of_different_jobs_are_encoded_and_decoded_together(
-    engine: tuple[ThreadEngine, Watcher], monkeypatch: pytest.MonkeyPatch
+    in_thread: Behind, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     texts, pictures = [], []
     encode, decode = Checkpoint.encode_text, Checkpoint.decode
     monkeypatch.setattr(Checkpoint, "encode_text", lambda self, ids, *rest: (texts.append(len(ids)), encode(self, ids, *rest))[1])
     monkeypatch.setattr(Checkpoint, "decode", lambda self, latents: (pictures.append(len(latents)), decode(self, latents))[1])
     jobs = [job(f"job{i}", seed=i, prompt=f"picture number {i}", negative_prompt="fog") for i in range(4)]
-    together(engine, *jobs)
+    together(in_thread, *jobs)
     assert sorted(texts) == [1, 4]  # four prompts, and one negative prompt for all
     assert pictures[-1] == 4
-    together(engine, job("same words", seed=9, prompt="picture number 2", negative_prompt="fog"))
+    together(in_thread, job("same words", seed=9, prompt="picture number 2", negative_prompt="fog"))
     assert len(texts) == 2
 
 
-def test_a_fault_in_one_job_spares_its_neighbour(engine: tuple[ThreadEngine, Watcher], monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_fault_in_one_job_spares_its_neighbour(in_thread: Behind, monkeypatch: pytest.MonkeyPatch) -> None:
     real = Checkpoint.denoise
 
     def faulty(self: Checkpoint, x: torch.Tensor, sigmas: torch.Tensor, *rest: torch.Tensor | None) -> torch.Tensor:
@@ -234,7 +257,7 @@ def test_a_fault_in_one_job_spares_its_neighbour(engine: tuple[ThreadEngine, Wat
         return real(self, x, sigmas, *rest)  # type: ignore[arg-type]
 
     monkeypatch.setattr(Checkpoint, "denoise", faulty)
-    made, watcher = engine
+    made, watcher = in_thread
     made.load("tiny-a.safetensors")
     made.submit(job("good", steps=3))
     made.submit(job("bad", steps=3, scheduler="Exponential"))
@@ -244,7 +267,7 @@ def test_a_fault_in_one_job_spares_its_neighbour(engine: tuple[ThreadEngine, Wat
     assert len(watcher.pictures("good")) == 1
 
 
-def test_progress_counts_every_step_and_a_preview_is_seen(engine: tuple[ThreadEngine, Watcher]) -> None:
+def test_progress_counts_every_step_and_a_preview_is_seen(engine: Behind) -> None:
     alone(engine, "watched", steps=4, n_iter=2)
     steps = [(e.batch, e.step) for e in engine[1].of(Progress, "watched")]
     assert [s for s in steps if s[0] == 0][-1] == (0, 4)
@@ -257,7 +280,7 @@ def test_progress_counts_every_step_and_a_preview_is_seen(engine: tuple[ThreadEn
     assert isinstance(engine[1].events[0], Started)
 
 
-def test_an_interrupt_ends_with_what_there_is(engine: tuple[ThreadEngine, Watcher]) -> None:
+def test_an_interrupt_ends_with_what_there_is(engine: Behind) -> None:
     made, watcher = engine
     made.submit(job("long", steps=500, n_iter=3))
     while not any(e.step >= 2 for e in watcher.of(Progress, "long")):
@@ -269,7 +292,7 @@ def test_an_interrupt_ends_with_what_there_is(engine: tuple[ThreadEngine, Watche
     assert max(e.step for e in watcher.of(Progress, "long")) < 500
 
 
-def test_a_skip_goes_on_with_the_next_batch(engine: tuple[ThreadEngine, Watcher]) -> None:
+def test_a_skip_goes_on_with_the_next_batch(engine: Behind) -> None:
     made, watcher = engine
     made.submit(job("long", steps=60, n_iter=2))
     while not any(e.step >= 2 for e in watcher.of(Progress, "long")):
@@ -281,7 +304,7 @@ def test_a_skip_goes_on_with_the_next_batch(engine: tuple[ThreadEngine, Watcher]
     assert max(e.step for e in watcher.of(Progress, "long") if e.batch == 1) == 60
 
 
-def test_a_cancel_reaches_one_job_only(engine: tuple[ThreadEngine, Watcher]) -> None:
+def test_a_cancel_reaches_one_job_only(engine: Behind) -> None:
     made, watcher = engine
     made.load("tiny-a.safetensors")
     made.submit(job("dropped", steps=500))
@@ -294,7 +317,7 @@ def test_a_cancel_reaches_one_job_only(engine: tuple[ThreadEngine, Watcher]) -> 
     assert made.status().running == ()
 
 
-def test_an_unknown_checkpoint_fails_with_its_name(engine: tuple[ThreadEngine, Watcher]) -> None:
+def test_an_unknown_checkpoint_fails_with_its_name(engine: Behind) -> None:
     engine[0].submit(job("lost", checkpoint="no-such-file.safetensors"))
     failed = engine[1].wait((Done, Failed), "lost")
     assert isinstance(failed, Failed)
@@ -315,7 +338,7 @@ def test_every_job_ends_once_and_closing_tells_the_rest(catalog: Catalog) -> Non
     assert all(isinstance(e, Failed) and e.code == "engine_stopped" for e in ends)
 
 
-def test_img2img_starts_from_the_picture(engine: tuple[ThreadEngine, Watcher]) -> None:
+def test_img2img_starts_from_the_picture(engine: Behind) -> None:
     start = np.zeros((50, 90, 3), np.uint8)
     start[:, 45:] = 255
     made, watcher = engine
