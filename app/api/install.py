@@ -9,6 +9,7 @@ from app.api.characters import whole_characters
 from app.api.client import ClientCookie
 from app.api.errors import install_error_handlers
 from app.api.fallback import fallback_router
+from app.api.metrics import metrics_routes
 from app.api.own.routes import own_router
 from app.api.sdapi.routes import sdapi_routers
 from app.api.security import MAX_BODY_BYTES, Guard, split_origins
@@ -24,7 +25,7 @@ def install_api(app: FastAPI, services: Services) -> None:
     """
     doors = Doors.of(services.settings.gradio_auth, services.settings.api_auth)
     install_error_handlers(app)
-    for router in (*sdapi_routers(services), own_router(services)):
+    for router in (*sdapi_routers(services), own_router(services), metrics_routes(services)):
         app.include_router(router, dependencies=[Depends(whole_characters)])
     if doors.page is not None:
         app.include_router(login_router(doors))

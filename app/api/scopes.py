@@ -2,7 +2,7 @@
 
 from starlette.types import Scope
 
-API_PREFIXES = ("/sdapi", "/internal", "/api")
+API_PREFIXES = ("/sdapi", "/internal", "/api", "/metrics")
 """First path segments of what programs call."""
 DOCS_PATHS = ("/docs", "/openapi.json", "/redoc")
 

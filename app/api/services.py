@@ -1,7 +1,8 @@
 """What routes may use; server.py makes these and hands them in."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
+from app.api.machine import Machine
 from app.engine.client import EngineClient
 from app.gallery import Gallery
 from app.jobs import Inputs, Jobs, OptionsStore
@@ -26,3 +27,10 @@ class Services:
     version: str
     patience_s: float = 15.0
     """After so long a waiting answer begins with a blank, and again every so often: proxies cut connections that say nothing."""
+    machine: Machine = field(default_factory=Machine)
+
+    def scope_of(self, client: str) -> str | None:
+        """Whose jobs a client may see and change where it names none of its own: everybody's (None) on a server for this machine only,
+        because whoever reaches that one is its owner; else its own.
+        """
+        return client if self.settings.public else None

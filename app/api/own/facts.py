@@ -39,6 +39,19 @@ class Status(BaseModel):
     waiting: int
     own_jobs: int
     """Unended jobs of the asker."""
+    queued: int
+    """Jobs of everybody that wait."""
+    pictures_a_minute: int
+    """Kept in the last sixty seconds."""
+    machine: str
+    """What the next figures are about: `gpu` or `cpu`."""
+    load: float
+    """0..1"""
+    memory_used_bytes: int
+    memory_total_bytes: int
+    engine_deaths: int
+    """How often the engine's process has died since the start; what it was doing began anew."""
+    last_death: str | None
 
 
 def fact_routes(services: Services) -> APIRouter:
@@ -55,16 +68,25 @@ def fact_routes(services: Services) -> APIRouter:
     @router.get("/status")
     def status(http: Request) -> Status:
         """The engine and the queue at this moment."""
-        engine = services.engine.status()
+        engine, counts = services.engine.status(), services.jobs.counts()
+        machine = services.machine.look(engine.device)
         return Status(
             version=services.version,
             device=engine.device,
             dtype=engine.dtype,
             loaded=engine.loaded,
             resident=list(engine.resident),
-            running=len(engine.running),
+            running=counts.running,
             waiting=engine.waiting,
             own_jobs=len(services.jobs.list(client_of(http), LIVE, 500)),
+            queued=counts.queued,
+            pictures_a_minute=counts.pictures_a_minute,
+            machine=machine.kind,
+            load=machine.load,
+            memory_used_bytes=machine.memory_used_bytes,
+            memory_total_bytes=machine.memory_total_bytes,
+            engine_deaths=engine.deaths,
+            last_death=engine.last_death,
         )
 
     return router

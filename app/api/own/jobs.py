@@ -7,6 +7,7 @@ from pydantic import BaseModel, Field, model_validator
 from starlette.responses import Response
 
 from app.api.client import client_of
+from app.api.idempotency import IdempotencyKey, request_key
 from app.api.own.pictures import decoded
 from app.api.own.views import Job
 from app.api.prompts import final_prompts
@@ -45,8 +46,11 @@ def job_routes(services: Services) -> APIRouter:
     jobs = services.jobs
 
     @router.post("", status_code=202)
-    def submit(new: NewJob, http: Request) -> NewJobId:
-        """Accepts a job and answers at once; options stand in for settings that are left out."""
+    def submit(new: NewJob, http: Request, idempotency_key: IdempotencyKey = None) -> NewJobId:
+        """Accepts a job and answers at once; options stand in for settings that are left out.
+
+        A request that is sent again with the same Idempotency-Key is the same job, whatever has become of it.
+        """
         options = services.options.view()
         values = new.model_dump(include=new.model_fields_set & GenerationParams.model_fields.keys())
         values["prompt"], values["negative_prompt"] = final_prompts(services, options, new.prompt, new.negative_prompt, new.styles)
@@ -55,20 +59,22 @@ def job_routes(services: Services) -> APIRouter:
         stored = (services.inputs.add(decoded(picture), background) for picture in new.images)
         values["init_images"] = (*new.init_images, *stored)
         params = make_params(**options.apply_to(values))
-        return NewJobId(id=jobs.submit(params, client=client_of(http), task_id=new.task_id, save=new.save, options=options))
+        request = request_key(idempotency_key, new)
+        job = jobs.submit(params, client=client_of(http), task_id=new.task_id, save=new.save, options=options, request=request)
+        return NewJobId(id=job)
 
     @router.get("")
     def listed(
         http: Request, state: Annotated[list[JobState] | None, Query()] = None, limit: Annotated[int, Query(ge=1, le=500)] = 50
     ) -> list[Job]:
         """The asker's jobs, newest first."""
-        root = root_of(http.scope)
-        return [Job.of(view, root) for view in jobs.list(client_of(http), state, limit)]
+        root, price = root_of(http.scope), services.settings.price_per_hour
+        return [Job.of(view, root, price) for view in jobs.list(client_of(http), state, limit)]
 
     @router.get("/{job}")
     def one(job: JobId, http: Request) -> Job:
         """One of the asker's jobs."""
-        return Job.of(jobs.get(job, client=client_of(http)), root_of(http.scope))
+        return Job.of(jobs.get(job, client=client_of(http)), root_of(http.scope), services.settings.price_per_hour)
 
     @router.get("/{job}/preview", response_class=Response)
     def preview(job: JobId, http: Request) -> Response:
@@ -82,6 +88,6 @@ def job_routes(services: Services) -> APIRouter:
     def stop(job: JobId, how: Literal["interrupt", "skip", "cancel"], http: Request) -> Job:
         """interrupt: finish with what the steps so far have made. skip: the same for this batch. cancel: drop the job."""
         jobs.stop(job, Stop(how), client=client_of(http))
-        return Job.of(jobs.get(job, client=client_of(http)), root_of(http.scope))
+        return Job.of(jobs.get(job, client=client_of(http)), root_of(http.scope), services.settings.price_per_hour)
 
     return router

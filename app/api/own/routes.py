@@ -9,12 +9,14 @@ from app.api.own.gallery_files import gallery_file_routes
 from app.api.own.jobs import job_routes
 from app.api.own.models import model_routes
 from app.api.own.pictures import picture_routes
+from app.api.own.queue import queue_routes
 from app.api.services import Services
 
 
 def own_router(services: Services) -> APIRouter:
     """/api/v1."""
     router = APIRouter(prefix="/api/v1")
-    for topic in (job_routes, event_routes, picture_routes, model_routes, fact_routes, gallery_routes, gallery_file_routes):
+    topics = (job_routes, queue_routes, event_routes, picture_routes, model_routes, fact_routes, gallery_routes, gallery_file_routes)
+    for topic in topics:
         router.include_router(topic(services))
     return router

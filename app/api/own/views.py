@@ -75,12 +75,24 @@ class Job(BaseModel):
     """Why it waits a second time."""
     seconds: dict[str, float]
     """Where the time went: queue, load, encode, steps, decode, save."""
+    cost: float | None
+    """At the price of `--price-per-hour`, as if the machine had worked for this job alone; null without a price."""
 
     @classmethod
-    def of(cls, view: JobView, root: str) -> "Job":
-        """From the view; `root` as in `Picture.of`."""
-        same = {name: getattr(view, name) for name in cls.model_fields if name not in ("pictures", "grid", "error", "seconds")}
+    def of(cls, view: JobView, root: str, price_per_hour: float | None = None) -> "Job":
+        """From the view; `root` as in `Picture.of`, `price_per_hour` of the machine."""
+        same = {name: getattr(view, name) for name in cls.model_fields if name not in ("pictures", "grid", "error", "seconds", "cost")}
         error = Problem(code=view.error.code, message=view.error.message) if view.error else None
         grid = Picture.of(view.grid, root) if view.grid else None
         pictures = [Picture.of(picture, root) for picture in view.pictures]
-        return cls(**same, seconds=dict(view.seconds), pictures=pictures, grid=grid, error=error)
+        return cls(**same, seconds=dict(view.seconds), cost=price_of(view, price_per_hour), pictures=pictures, grid=grid, error=error)
+
+
+ENGINE_PHASES = ("load", "encode", "steps", "decode")
+
+
+def price_of(view: JobView, price_per_hour: float | None) -> float | None:
+    """What an ended job cost; None without a price, or before it is known."""
+    if price_per_hour is None or not view.is_over:
+        return None
+    return price_per_hour / 3600 * sum(view.seconds.get(phase, 0.0) for phase in ENGINE_PHASES)

@@ -11,10 +11,12 @@ from starlette.responses import Response, StreamingResponse
 
 from app.api.client import client_of
 from app.api.errors import error_body
+from app.api.idempotency import request_key
 from app.api.sdapi.answer import answer_of
 from app.api.sdapi.requests import GenerationRequest
 from app.api.sdapi.translate import Order, translate
 from app.api.services import Services
+from app.jobs import RequestKey
 
 log = logging.getLogger(__name__)
 
@@ -22,10 +24,10 @@ JOB_HEADER = "X-Job-Id"
 _JSON = "application/json"
 
 
-async def generate(services: Services, http: Request, request: GenerationRequest) -> Response:
+async def generate(services: Services, http: Request, request: GenerationRequest, idempotency_key: str | None = None) -> Response:
     """Submits the job and answers when it has ended; the header X-Job-Id names it."""
     client = client_of(http)
-    order, job = await run_in_threadpool(_submit, services, request, client)
+    order, job = await run_in_threadpool(_submit, services, request, client, request_key(idempotency_key, request))
     finished = asyncio.create_task(_finish(services, order, job))
     headers = {JOB_HEADER: job}
     done, _ = await asyncio.wait({finished}, timeout=services.patience_s)
@@ -34,11 +36,11 @@ async def generate(services: Services, http: Request, request: GenerationRequest
     return StreamingResponse(_with_blanks(finished, services.patience_s), media_type=_JSON, headers=headers)
 
 
-def _submit(services: Services, request: GenerationRequest, client: str) -> tuple[Order, str]:
+def _submit(services: Services, request: GenerationRequest, client: str, key: RequestKey | None) -> tuple[Order, str]:
     order = translate(services, request)
     task = order.request.force_task_id or None
     save = bool(order.request.save_images)
-    return order, services.jobs.submit(order.params, client=client, task_id=task, save=save, options=order.options)
+    return order, services.jobs.submit(order.params, client=client, task_id=task, save=save, options=order.options, request=key)
 
 
 async def _finish(services: Services, order: Order, job: str) -> bytes:

@@ -54,7 +54,7 @@ def internal_routes(services: Services) -> APIRouter:
     @router.get("/pending-tasks")
     def pending_tasks(http: Request) -> dict[str, object]:
         """Task ids of the jobs that wait, the next one first."""
-        waiting = services.jobs.list(scope_of(services, client_of(http)), ["queued"], MAX_LISTED)
+        waiting = services.jobs.list(services.scope_of(client_of(http)), ["queued"], MAX_LISTED)
         tasks = [job.task_id or job.id for job in reversed(waiting)]
         return {"size": len(tasks), "tasks": tasks}
 
@@ -84,31 +84,25 @@ def internal_routes(services: Services) -> APIRouter:
     return router
 
 
-def scope_of(services: Services, client: str) -> str | None:
-    """Whose jobs a route that names none may show: everybody's on a server for this machine only, else the asker's own."""
-    return client if services.settings.public else None
-
-
 def current_job(services: Services, client: str) -> JobView | None:
-    """The running job of the asker; if there is none, the oldest running one that `scope_of` lets him see."""
-    return services.jobs.current(client=client) or services.jobs.current(client=scope_of(services, client))
+    """The running job of the asker; if there is none, the oldest running one that he may see."""
+    return services.jobs.current(client=client) or services.jobs.current(client=services.scope_of(client))
 
 
 def last_job(services: Services, client: str) -> JobView | None:
     """The newest job that has ended."""
-    return next(iter(services.jobs.list(scope_of(services, client), ["done", "failed", "cancelled"], 1)), None)
+    return next(iter(services.jobs.list(services.scope_of(client), ["done", "failed", "cancelled"], 1)), None)
 
 
 def job_of_task(services: Services, task: str, client: str) -> JobView | None:
-    """The newest job with that task id, if the asker may see it."""
-    job = services.jobs.by_task(task)
-    return job if job is not None and scope_of(services, client) in (None, job.client) else None
+    """The asker's newest job with that task id (or job id); if there is none, anybody's that he may see."""
+    return services.jobs.by_task(task, client=client) or services.jobs.by_task(task, client=services.scope_of(client))
 
 
 def stop_current(services: Services, client: str, how: Stop) -> None:
     """Stops the asker's own job, else one that he may see."""
     own = services.jobs.list(client, LIVE, 1)
-    services.jobs.stop_current(how, client=client if own else scope_of(services, client))
+    services.jobs.stop_current(how, client=client if own else services.scope_of(client))
 
 
 def _running(services: Services, job: JobView, *, with_image: bool) -> dict[str, object]:
