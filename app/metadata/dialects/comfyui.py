@@ -5,7 +5,7 @@ from collections.abc import Iterator
 
 from app.metadata.dialects.comfy.graph import Graph, Link, Node, api_graph, is_kind
 from app.metadata.dialects.comfy.models import clip_skip_of, model_of, vae_of
-from app.metadata.dialects.comfy.passes import Pass, main_pass, outputs_of, passes_of
+from app.metadata.dialects.comfy.passes import Pass, adds_noise, main_pass, outputs_of, passes_of
 from app.metadata.dialects.comfy.settings import PassSettings, settings_of, size_in
 from app.metadata.dialects.comfy.texts import Texts, conditioning_text
 from app.metadata.dialects.comfy.workflow import ui_graph
@@ -81,12 +81,27 @@ def told_by_graph(graph: Graph, record: PictureRecord) -> Told:
         _hires(told, graph, main, own, last)
     elif own.denoise is not None and own.denoise < 1:
         told.put("Denoising strength", own.denoise)
-    others = len([one for one in passes if not one.is_repair]) - (2 if first else 1)
+    refined = first is None and _refiner(told, graph, main, passes, own)
+    others = len([one for one in passes if not one.is_repair]) - (2 if first or refined else 1)
     if others > 0:
         told.warnings.append(
             f"The graph has {others} more sampling {'passes' if others > 1 else 'pass'} than can be told here; the main one is shown."
         )
     return told
+
+
+def _refiner(told: Told, graph: Graph, main: Pass, passes: list[Pass], own: PassSettings) -> bool:
+    """A1111's refiner, if that is what goes on with the main pass: another checkpoint from some step on, without new noise."""
+    after = next((one for one in passes if main in one.before and not one.is_repair and not adds_noise(graph, one.node)), None)
+    if after is None:
+        return False
+    model = model_of(graph, settings_of(graph, after.node).model).name
+    start, steps = number(graph.number(after.node, "start_at_step")), number(own.steps)
+    if not model or model == model_of(graph, own.model).name or not start or not steps or start >= steps:
+        return False
+    told.put("Refiner", model_name(model))
+    told.put("Refiner switch at", round(start / steps, 4))
+    return True
 
 
 def _rounded(side: str) -> int:
@@ -101,14 +116,13 @@ def _main(graph: Graph, passes: list[Pass]) -> Pass:
 
 
 def _fitting(graph: Graph, chains: list[tuple[Node, list[Pass]]], record: PictureRecord) -> tuple[Node, list[Pass]]:
-    """The output that this file comes from, if sizes tell; else the first."""
-    if len(chains) > 1:
-        for output, passes in chains:
-            main = _main(graph, passes)
-            size = None if main.is_upscaled or _first_of_two(main) else size_in(graph, passes_of(graph, main.node)[1])
-            if size is not None and (_rounded(size[0]), _rounded(size[1])) == (record.width, record.height):
-                return output, passes
-    return chains[0]
+    """The output that this file comes from: the one whose size fits, else the one with the most passes before it."""
+    for output, passes in chains if len(chains) > 1 else []:
+        main = _main(graph, passes)
+        size = None if main.is_upscaled or _first_of_two(main) else size_in(graph, passes_of(graph, main.node)[1])
+        if size is not None and (_rounded(size[0]), _rounded(size[1])) == (record.width, record.height):
+            return output, passes
+    return max(chains, key=lambda chain: len([one for one in chain[1] if not one.is_repair]))
 
 
 def _first_of_two(main: Pass) -> Pass | None:
@@ -152,7 +166,9 @@ def _models(told: Told, graph: Graph, own: PassSettings) -> None:
 def _decoder(told: Told, graph: Graph, output: Node, start: Pass) -> None:
     walked = passes_of(graph, output)[1]
     decoders = [node for node in walked if is_kind(node, "vaedecode")]
-    link = next((node.inputs["vae"] for node in [*decoders, start.node] if isinstance(node.inputs.get("vae"), Link)), None)
+    names = ("vae", "optional_vae", "basic_pipe", "pipe", "context")
+    links = (node.inputs.get(name) for node in [*decoders, start.node] for name in names)
+    link = next((value for value in links if isinstance(value, Link)), None)
     told.put("VAE", model_file(vae_of(graph, link)))
 
 

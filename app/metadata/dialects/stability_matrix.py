@@ -32,7 +32,7 @@ class StabilityMatrix:
 
 
 class TensorArt:
-    """`generation_data` names the models as people know them; the graph has the seed where the request had none."""
+    """`generation_data` has the prompt and names the models as people know them; the graph says what was sampled, and with which seed."""
 
     name = "tensorart"
 
@@ -46,20 +46,21 @@ class TensorArt:
         told = told_by_graph(graph, record) if graph is not None else Told()
         told.prompt = str(said.get("prompt") or told.prompt)
         told.negative = str(said.get("negativePrompt") or told.negative)
-        schedule = told.fields.get("Schedule type")
-        told.put("Steps", said.get("steps"))
-        if said.get("samplerName") or said.get("sampler"):
-            told.put_sampler(said.get("samplerName") or said.get("sampler"), said.get("scheduler") or schedule)
-        told.put("CFG scale", said.get("cfgScale"))
+        own = Told()
+        own.put("Steps", said.get("steps"))
+        own.put_sampler(said.get("samplerName") or said.get("sampler"), said.get("scheduler"))
+        own.put("CFG scale", said.get("cfgScale"))
         seed = whole(said.get("seed"))
         if seed is not None and seed >= 0:
-            told.put("Seed", said.get("seed"))
-        told.put_size(said.get("width"), said.get("height"))
+            own.put("Seed", said.get("seed"))
+        own.put_size(said.get("width"), said.get("height"))
+        told.fields = {**own.fields, **told.fields}
         base = as_dict(said.get("baseModel"))
         told.put_model(base.get("modelFileName") or base.get("label") or told.fields.get("Model"), base.get("hash"))
         told.put("VAE", said.get("sdVae") if said.get("sdVae") not in ("Automatic", "None") else None)
         skip = whole(said.get("clipSkip"))
-        told.put("Clip skip", skip if skip and skip > 0 else None)
+        if skip and skip > 0:
+            told.fields.setdefault("Clip skip", str(skip))
         named = [
             as_dict(one) for one in as_list(said.get("models")) if str(as_dict(one).get("type")).upper() in ("LORA", "LOCON", "LYCORIS")
         ]

@@ -120,7 +120,8 @@ def _given(node: Node, slot: int, name: str) -> object:
     for wanted in (*_ALIKE.get(name, ()), name, *_PLAIN):
         if wanted in node.inputs:
             return node.inputs[wanted]
-    alone = list(node.inputs.values())
+    piped = [node.inputs[pipe] for pipe in ("base_ctx", "basic_pipe", "pipe", "context") if isinstance(node.inputs.get(pipe), Link)]
+    alone = piped or list(node.inputs.values())
     return alone[0] if len(alone) == 1 else None
 
 

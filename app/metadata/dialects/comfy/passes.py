@@ -61,7 +61,7 @@ def is_sampler(node: Node) -> bool:
     kind = plain_kind(node.kind)
     if kind in ("ksampler", "ksampleradvanced", "samplercustom", "samplercustomadvanced"):
         return True
-    if "config" in kind or "select" in kind or kind.endswith(("loader", "provider", "settings", "pipein")):
+    if "config" in kind or "select" in kind or "save" in kind or kind.endswith(("loader", "provider", "settings", "pipein")):
         return False
     inputs = node.inputs
     if "sampler_name" in inputs and ("steps" in inputs or "cfg" in inputs) and ("seed" in inputs or "noise_seed" in inputs):

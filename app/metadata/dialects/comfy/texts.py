@@ -25,6 +25,7 @@ _TEXTS = (
     "text_positive",
     "positive",
     "wildcard_text",
+    "prompt_text",
     "text_0",
     "text1",
     "string_a",
@@ -42,6 +43,7 @@ _NOT_CONDITIONING = re.compile(
     r"model|clip|vae|image|pixels|latent|samples|mask|control_net|noise|sampler|sigmas|guider|seed|style|gligen|width|height|steps|strength|lora|cfg"
 )
 _COMPUTED = (
+    "textgenerate",
     "llm",
     "gpt",
     "ollama",

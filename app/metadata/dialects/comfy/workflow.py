@@ -63,6 +63,8 @@ WIDGETS: Mapping[str, tuple[str, ...]] = {
     }.items()
 }
 _MUTED, _BYPASSED = 2, 4
+_COMMENT = re.compile(r"/\*.*?\*/", re.DOTALL)
+"""What the page takes out of texts before it sends them."""
 _INPUT_NODE, _OUTPUT_NODE = "-10", "-20"
 _MAX_DEPTH = 8
 
@@ -152,6 +154,8 @@ def _inputs(raw: Mapping[str, Any], links: Mapping[int, Link]) -> tuple[dict[str
 def _widgets(raw: Mapping[str, Any], kind: str) -> dict[str, object]:
     """Values by their name: told in the file by newer front ends, else known for the class, else by position."""
     values = raw.get("widgets_values")
+    if isinstance(values, list):
+        values = [_COMMENT.sub("", value) if isinstance(value, str) else value for value in values]
     if isinstance(values, dict):
         return {str(name): value for name, value in values.items() if not isinstance(value, list)}
     values = as_list(values)
