@@ -17,6 +17,7 @@ import { refreshModels } from "./models.js";
 import { shownSeed } from "./results.js";
 import * as title from "./title.js";
 import * as theme from "./theme.js";
+import * as tooltips from "./tooltips.js";
 
 function fieldsChanged() {
   document.dispatchEvent(new CustomEvent("dk-fields"));
@@ -67,5 +68,6 @@ draft.start();
 keys.listen();
 given.listen();
 title.start();
+tooltips.start();
 feed.start();
 refreshModels().catch(() => {});

@@ -5,7 +5,7 @@ import { isActive, jobsOf, onJobs, pictureAddress } from "./jobs.js";
 import { sendPicture } from "./letters.js";
 import { openLightbox } from "./lightbox.js";
 import { attempt, note } from "./notes.js";
-import { ProgressBar } from "./progress.js";
+import { describe, ProgressBar } from "./progress.js";
 
 const STRIP_LENGTH = 36;
 const LIVE = "live:";
@@ -158,7 +158,8 @@ class Results extends HTMLElement {
     else if (picture) this.show(pictureAddress(picture.id), `Picture: ${picture.job.params.prompt.slice(0, 200)}`, picture);
     else this.show(null, "", { width: 0, height: 0 });
     this.stage.classList.toggle("dk-stage-live", Boolean(live?.preview));
-    setText(this.empty, live || jobsOf(this.tab).some(isActive) ? "The first steps are being made …" : "Pictures appear here.");
+    const first = live ?? jobsOf(this.tab).find(isActive);
+    setText(this.empty, !first ? "Pictures appear here." : first.steps ? "The first steps are being made …" : describe(first));
     this.actions.hidden = !picture;
     setText(this.text, picture?.infotext ?? "");
     setText(this.kept, picture ? whereKept(picture) : "");

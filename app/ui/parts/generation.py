@@ -11,7 +11,7 @@ from app.ui.parts.fields import Controls, default_of, dropdown, element_id, icon
 from app.ui.parts.html import element
 from app.ui.parts.start import StartValues
 
-KEYS_HINT = "(Ctrl+Enter generates, Alt+Enter skips, Esc interrupts)"
+KEYS_HINT = "(Ctrl+Enter generates, Alt+Enter skips, Esc interrupts, Ctrl+Up and Ctrl+Down weigh words)"
 
 
 @dataclass(frozen=True)

@@ -83,7 +83,6 @@ SECTIONS: tuple[tuple[str, tuple[Setting, ...]], ...] = (
         "Live preview",
         (
             Setting("live_previews_enable", "Show a preview while a picture is being made"),
-            Setting("show_progress_every_n_steps", "Steps between two previews", "-1: only when a batch is done."),
             Setting("live_previews_image_format", "Format of previews"),
         ),
     ),
