@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from app import __version__
-from app.schema.errors import DarkroomError, NotSupported, UnknownName
+from app.schema.errors import DarkroomError, UnknownName
 from app.schema.settings import ServerSettings
 
 if TYPE_CHECKING:
@@ -58,24 +58,30 @@ def with_known_names(params: "GenerationParams") -> "GenerationParams":
     return params.model_copy(update={"sampler": sampler.name, "scheduler": scheduler.label})
 
 
-def refuse_adapters(catalog: "Catalog", prompt: str) -> None:
-    """NotSupported for a tag whose file is there: a picture without its LoRA is not what was asked for. Unknown names do nothing."""
+def with_chosen_networks(params: "GenerationParams", catalog: "Catalog") -> "GenerationParams":
+    """The same with the tags of the hypernetwork and the LoRA that the options add to each prompt, unless they stand there."""
     from app.prompt import cut_tags
 
-    kinds: dict[str, Literal["lora", "hypernetwork"]] = {"lora": "lora", "lyco": "lora", "hypernet": "hypernetwork"}
-    for tag in cut_tags(prompt)[1]:
-        kind = kinds.get(tag.kind)
-        if kind is not None and tag.values and any(file.name == tag.values[0] for file in catalog.of_kind(kind)):
-            raise NotSupported(f"<{tag.kind}:{tag.values[0]}> cannot be applied yet; take the tag out of the prompt.")
+    kinds: tuple[tuple[str, Literal["lora", "hypernetwork"], str], ...] = (
+        ("hypernet", "hypernetwork", params.extra_hypernetwork),
+        ("lora", "lora", params.extra_lora),
+    )
+    named = {(tag.kind, tag.values[0]) for tag in cut_tags(params.prompt)[1]}
+    added = [
+        f"<{tag}:{name}:{params.extra_networks_default_multiplier}>"
+        for tag, kind, name in kinds
+        if (tag, name) not in named and catalog.book.adapter(kind, name) is not None
+    ]
+    return params.model_copy(update={"prompt": params.prompt + "".join(added)}) if not params.disable_extra_networks else params
 
 
 def resolver(catalog: "Catalog", options: "OptionsStore") -> "Callable[[GenerationParams], GenerationParams]":
     """The function that makes a job's params final: names that exist, a checkpoint that is there."""
 
     def resolve(params: "GenerationParams") -> "GenerationParams":
-        refuse_adapters(catalog, params.prompt)
         checkpoint = checkpoint_for(catalog, str(options.get("sd_model_checkpoint") or ""), params.checkpoint)
-        return with_known_names(params).model_copy(update={"checkpoint": checkpoint.filename})
+        final = with_chosen_networks(with_known_names(params), catalog)
+        return final.model_copy(update={"checkpoint": checkpoint.filename})
 
     return resolve
 

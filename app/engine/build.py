@@ -12,6 +12,7 @@ from app.engine.executor import Executor
 from app.engine.loop import EngineLoop
 from app.engine.messages import Message
 from app.engine.residency import Residency
+from app.engine.shelf import Shelf
 from app.models import Catalog
 from app.prompt import Tokenizer
 from app.schema.errors import InvalidParams
@@ -55,4 +56,5 @@ def build_loop(
         catalog, device, DTYPES[dtype], budgets_of(settings, device), host=None if device.type == "cpu" else torch.device("cpu")
     )
     log.info("engine on %s in %s", device, dtype)
-    return EngineLoop(inbox, residency, Executor(device, settings.max_rows), tokenizer, dtype, on_event)
+    shelf = Shelf(catalog, tokenizer, device, DTYPES[dtype])
+    return EngineLoop(inbox, residency, shelf, Executor(device, settings.max_rows), tokenizer, dtype, on_event)

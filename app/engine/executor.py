@@ -14,6 +14,8 @@ from app.engine.oom import out_of_memory
 from app.engine.running import InRows
 from app.engine.scheduler import Ticket, bucket_of, unpadded
 from app.networks import Checkpoint
+from app.networks.text import Inserted
+from app.prompt import EmbeddingFix
 from app.recipes.ops import Decode, DenoiseRows, Encode, EncodeImage
 from app.schema.errors import TooLarge
 
@@ -24,8 +26,10 @@ CHUNKS_AT_ONCE = 32
 
 Pressure = Callable[[], None]
 """Called when memory has run out: frees what can be freed."""
-TextKey = tuple[object, bool, int, tuple[int, ...]]
-"""What an encoded chunk depends on: the text encoder's content, whether it was encoded alone, clip skip, token ids."""
+TextKey = tuple[object, bool, int, tuple[tuple[int, Tensor], ...], tuple[int, ...]]
+"""What an encoded chunk depends on: the text encoder's content, whether it was encoded alone, clip skip, embeddings, token ids."""
+Vectors = Callable[[EmbeddingFix], Tensor]
+"""Gives the vectors of an embedding that stands in a chunk; the same tensor each time, as long as its file is the same."""
 
 
 T = TypeVar("T")
@@ -168,14 +172,25 @@ class Executor:
         return tensor.to(self.device, non_blocking=True)
 
     def encode(
-        self, checkpoint: Checkpoint, content: object, slices: Sequence[Slice[Encode]], on_pressure: Pressure, *, alone: bool
+        self,
+        checkpoint: Checkpoint,
+        content: object,
+        slices: Sequence[Slice[Encode]],
+        vectors: Vectors,
+        on_pressure: Pressure,
+        *,
+        alone: bool,
     ) -> Sequence[Tensor]:
         """Text chunks: those that are not known yet in one batch, and kept under what they depend on, `content` among it.
 
         `alone`: one at a time and kept apart, so that an exact job's conditionings do not depend on company.
         """
-        wanted = [(slice_, ids) for slice_ in slices for ids in slice_.op.ids[slice_.start : slice_.start + slice_.rows]]
-        keys = [(content, alone, slice_.op.clip_skip, ids) for slice_, ids in wanted]
+        keys: list[TextKey] = []
+        for each in slices:
+            for row in range(each.start, each.start + each.rows):
+                fixes = each.op.fixes[row] if each.op.fixes else ()
+                put = tuple((fix.offset + 1, vectors(fix)) for fix in fixes)  # behind the start token
+                keys.append((content, alone, each.op.clip_skip, put, each.op.ids[row]))
         missing = [key for key in dict.fromkeys(keys) if key not in self._texts]
         if missing:
             self._encode_missing(checkpoint, missing, slices[0].op, on_pressure, alone=alone)
@@ -193,8 +208,9 @@ class Executor:
         ids = torch.tensor([key[-1] for key in missing])
 
         def run(take: slice) -> Tensor:
+            inserted = [Inserted(row, at, vectors) for row, key in enumerate(missing[take]) for at, vectors in key[-2]]
             with self.counters.timed():
-                return checkpoint.encode_text(ids[take].to(self.device), op.clip_skip)
+                return checkpoint.encode_text(ids[take].to(self.device), op.clip_skip, inserted)
 
         (encoded,) = self._in_parts([Slice(op, 0, len(missing))], 1 if alone else len(missing), run, on_pressure)
         self._texts.update(zip(missing, (row.clone() for row in encoded), strict=True))

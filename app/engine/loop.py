@@ -30,6 +30,7 @@ from app.engine.messages import Close, LoadModel, Message, StopJob, Submit, Unlo
 from app.engine.residency import Residency, Resident
 from app.engine.running import InRows, Running
 from app.engine.scheduler import Scheduler, Share
+from app.engine.shelf import Shelf
 from app.prompt import Tokenizer
 from app.recipes import start
 from app.recipes.ops import (
@@ -40,7 +41,7 @@ from app.recipes.ops import (
     EncodeImage,
     FindAdapters,
     Finished,
-    FoundAdapters,
+    HashEmbeddings,
     Load,
     ModelInfo,
     Note,
@@ -63,13 +64,14 @@ class EngineLoop:
         self,
         inbox: "queue.SimpleQueue[Message]",
         residency: Residency,
+        shelf: Shelf,
         executor: Executor,
         tokenizer: Tokenizer,
         dtype: str,
         on_event: Callable[[Event], None],
     ) -> None:
         self._inbox = inbox
-        self._residency, self._executor, self._tokenizer, self._dtype = residency, executor, tokenizer, dtype
+        self._residency, self._shelf, self._executor, self._tokenizer, self._dtype = residency, shelf, executor, tokenizer, dtype
         self._on_event = on_event
         self._scheduler = Scheduler(executor.budget, executor.bucket, residency.patience_s)
         self._waiting: deque[EngineJob] = deque()
@@ -259,30 +261,38 @@ class EngineLoop:
         checkpoint, alone = resident.checkpoint, lead.job.params.exact
         pressure = partial(self._residency.release, {lead.checkpoint})
         match lead.pending:
-            case DenoiseRows():
+            case DenoiseRows() as op:
+                self._shelf.dress_denoiser(checkpoint, op.adapters)
                 return list(self._executor.denoise(checkpoint, self._slices(shares, DenoiseRows), pressure))
-            case Encode():
-                return list(self._executor.encode(checkpoint, resident.key, self._slices(shares, Encode), pressure, alone=alone))
-            case EncodeImage():
+            case Encode() as op:
+                content = (resident.key, self._shelf.dress_text(checkpoint, op.adapters))
+                vectors = partial(self._shelf.vectors, facts=checkpoint.facts)
+                return list(self._executor.encode(checkpoint, content, self._slices(shares, Encode), vectors, pressure, alone=alone))
+            case EncodeImage() as op:
+                self._shelf.dress_autoencoder(checkpoint, op.vae)
                 return list(self._executor.encode_image(checkpoint, self._slices(shares, EncodeImage), pressure))
-            case Decode():
+            case Decode() as op:
+                self._shelf.dress_autoencoder(checkpoint, op.vae)
                 slices = self._slices(shares, Decode)
                 pixels = self._executor.decode(checkpoint, slices, pressure)
                 resident.preview.learn(slices[0].op.latents[slices[0].start :][:1], pixels[0][:1])
                 return list(pixels)
-            case Load():
-                return [self._info(resident)]
-            case FindAdapters():
-                return [FoundAdapters()]
+            case Load() as op:
+                return [self._info(resident, op)]
+            case FindAdapters() as op:
+                return [self._shelf.find(op, resident.file)]
+            case HashEmbeddings() as op:
+                return [self._shelf.embedding_hashes(op.names, checkpoint.facts)]
         raise TypeError(f"no such op: {lead.pending!r}")
 
     def _slices(self, shares: list[Share], kind: type[T]) -> list[Slice[T]]:
         ops = [self._running[share.ticket.job].pending for share in shares]
         return [Slice(op, share.start, share.rows) for op, share in zip(ops, shares, strict=True) if isinstance(op, kind)]
 
-    def _info(self, resident: Resident) -> ModelInfo:
+    def _info(self, resident: Resident, op: Load) -> ModelInfo:
         facts, checkpoint = resident.file.facts, resident.checkpoint
         assert facts is not None  # a file without facts is not loaded
+        vae, told = self._shelf.vae(op, resident.file)
         return ModelInfo(
             name=resident.file.name,
             alphas_cumprod=checkpoint.alphas_cumprod.to("cpu"),
@@ -291,6 +301,9 @@ class EngineLoop:
             concat_channels=facts.concat_channels,
             native_size_px=facts.native_size_px,
             device=str(self._executor.device),
+            embeddings=self._shelf.embeddings(facts),
+            vae=vae,
+            told=told,
         )
 
     def _in_use(self) -> set[str]:

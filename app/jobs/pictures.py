@@ -29,7 +29,15 @@ from app.schema.errors import NotFound
 log = logging.getLogger(__name__)
 
 LABEL_SWITCHES: Mapping[str, str] = MappingProxyType(
-    {"Model": "add_model_name_to_info", "Model hash": "add_model_hash_to_info", "Version": "add_version_to_infotext"}
+    {
+        "Model": "add_model_name_to_info",
+        "Model hash": "add_model_hash_to_info",
+        "VAE": "add_vae_name_to_info",
+        "VAE hash": "add_vae_hash_to_info",
+        "Lora hashes": "lora_add_hashes_to_infotext",
+        "TI hashes": "textual_inversion_add_hashes_to_infotext",
+        "Version": "add_version_to_infotext",
+    }
 )
 """Infotext labels that an option can leave out."""
 

@@ -41,6 +41,13 @@ def build_networks(facts: CheckpointFacts) -> Networks:
     return networks
 
 
+def build_autoencoder(sizes: AutoencoderSizes, norm_groups: int) -> Any:
+    """An AutoencoderKL without weights, in evaluation mode, wanting no gradients."""
+    with torch.device("meta"):
+        module = _autoencoder(sizes, norm_groups)
+    return module.eval().requires_grad_(False)
+
+
 def _denoiser(sizes: DenoiserSizes, groups: int) -> Any:
     levels = sizes.attention_levels
     return UNet2DConditionModel(

@@ -1,18 +1,23 @@
 """A loaded checkpoint: the four things an engine asks of it, in float32 whatever its weights' number format is."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
+from typing import Any
 
 import torch
 from torch import Tensor
 
 from app.models.facts import CheckpointFacts, ModelFile
 from app.networks import autoencoder
-from app.networks.build import Networks, build_networks
+from app.networks.adapters import Hypernetwork, Hypernetworks, Patches, Strength
+from app.networks.adapters.names import aliases
+from app.networks.build import Networks, build_autoencoder, build_networks
 from app.networks.denoiser import predict
+from app.networks.keys import DENOISER_PREFIX, denoiser_keys
 from app.networks.noise import SigmaTable, cumulative_alphas, denoised, network_input
 from app.networks.sharing import Twins
-from app.networks.text import encode_text
-from app.networks.weights import Progress, fill
+from app.networks.text import Inserted, encode_text
+from app.networks.weights import Progress, fill, fill_autoencoder
 from app.schema.errors import BadModelFile
 
 
@@ -31,27 +36,57 @@ class Checkpoint:
         self._networks = networks
         self._table = SigmaTable(self.alphas_cumprod)
         self._table.to(device)
+        layers = denoiser_keys(networks.denoiser.state_dict(), facts.denoiser)
+        theirs = {ours.rpartition(".")[0]: name.removeprefix(DENOISER_PREFIX).rpartition(".")[0] for ours, name in layers.items()}
+        text_layers = (name for name, _ in networks.text.named_modules())
+        self._denoiser_patches = Patches("denoiser", networks.denoiser, aliases(theirs, theirs))
+        self._text_patches = Patches("text", networks.text, aliases(text_layers, {}))
+        self._hypernetworks = Hypernetworks(networks.denoiser)
+        self._other_autoencoder: Any = None
 
     @property
     def nbytes(self) -> int:
         """Bytes of the weights (0 after `unload`)."""
-        tensors = [t for part in self._networks.parts.values() for t in part.parameters()]
-        return sum(t.nbytes for t in tensors if not t.is_meta)
+        return sum(weight.nbytes for weight in self.weights)
+
+    def adapt_text(self, loras: Sequence[Strength]) -> None:
+        """The text encoder runs with just these LoRAs from now on."""
+        self._text_patches.use(loras)
+
+    def adapt_denoiser(self, loras: Sequence[Strength], hypernetworks: Sequence[tuple[Hypernetwork, float]]) -> None:
+        """The denoiser runs with just these LoRAs and hypernetworks from now on."""
+        self._denoiser_patches.use(loras)
+        self._hypernetworks.use(hypernetworks)
+
+    def use_autoencoder(self, other: Any) -> None:
+        """Pictures are encoded and decoded by this AutoencoderKL from now on; None: by the checkpoint's own."""
+        self._other_autoencoder = other
+
+    @property
+    def _autoencoder(self) -> Any:
+        return self._other_autoencoder if self._other_autoencoder is not None else self._networks.autoencoder
 
     @property
     def weights(self) -> Iterator[Tensor]:
-        """All weights; several checkpoints may share some (equal `data_ptr`)."""
-        return (t.data for part in self._networks.parts.values() for t in part.parameters() if not t.is_meta)
+        """All weights, those that adapters changed too; several checkpoints may share some (equal `data_ptr`)."""
+        yield from (t.data for part in self._networks.parts.values() for t in part.parameters() if not t.is_meta)
+        yield from (t.data for patches in (self._denoiser_patches, self._text_patches) for t in patches.out_of_use)
 
     @staticmethod
     def twins(others: Iterable["Checkpoint"]) -> Twins:
         """What a load may share with these checkpoints; taken in the thread that uses them."""
-        return Twins(other._networks for other in others)
+        return Twins(other._plain() for other in others)
+
+    def _plain(self) -> Networks:
+        """The networks without adapters."""
+        self.adapt_text(())
+        self.adapt_denoiser((), ())
+        return self._networks
 
     @torch.no_grad()
-    def encode_text(self, ids: Tensor, clip_skip: int = 1) -> Tensor:
-        """(chunks, 77) int64 to (chunks, 77, width), clip skip and final norm applied."""
-        return encode_text(self._networks.text, ids.to(self.device), clip_skip).float()
+    def encode_text(self, ids: Tensor, clip_skip: int = 1, inserted: Sequence[Inserted] = ()) -> Tensor:
+        """(chunks, 77) int64 to (chunks, 77, width), clip skip and final norm applied; `inserted` are embeddings' vectors."""
+        return encode_text(self._networks.text, ids.to(self.device), clip_skip, inserted).float()
 
     @torch.no_grad()
     def denoise(self, x: Tensor, sigmas: Tensor, context: Tensor, concat: Tensor | None = None) -> Tensor:
@@ -71,16 +106,18 @@ class Checkpoint:
     @torch.no_grad()
     def encode_image(self, images: Tensor) -> Tensor:
         """(n, 3, H, W) in -1..1, sides multiples of 8, to latents (n, channels, H/8, W/8), scaled as the denoiser wants them."""
-        return autoencoder.encode_mean(self._networks.autoencoder, images.to(self.device)) * self.facts.autoencoder.scale_factor
+        return autoencoder.encode_mean(self._autoencoder, images.to(self.device)) * self.facts.autoencoder.scale_factor
 
     @torch.no_grad()
     def decode(self, latents: Tensor) -> Tensor:
         """Latents (n, channels, h, w) as the denoiser has them to pictures (n, 3, 8h, 8w), about -1..1."""
         unscaled = latents.to(self.device, torch.float32) / self.facts.autoencoder.scale_factor
-        return autoencoder.decode(self._networks.autoencoder, unscaled)
+        return autoencoder.decode(self._autoencoder, unscaled)
 
     def to(self, device: str) -> None:
         """Moves the weights, in place: to host memory and back costs a copy, not a load."""
+        self._denoiser_patches.clear()
+        self._text_patches.clear()
         self.device = torch.device(device)
         for part in self._networks.parts.values():
             part.to(self.device)
@@ -88,6 +125,8 @@ class Checkpoint:
 
     def unload(self) -> None:
         """Frees the weights even where somebody still holds this object; it cannot be used again."""
+        self._denoiser_patches.clear()
+        self._text_patches.clear()
         for part in self._networks.parts.values():
             part.to("meta")
 
@@ -104,3 +143,13 @@ def load_checkpoint(
     networks = build_networks(file.facts)
     fill(networks, file.facts, file.path, device, dtype, on_progress, twins)
     return Checkpoint(file.facts, networks, torch.device(device), dtype)
+
+
+def load_autoencoder(path: Path, facts: CheckpointFacts, device: str, dtype: torch.dtype) -> Any:
+    """The AutoencoderKL of a VAE file, of the sizes of a checkpoint's own, for `Checkpoint.use_autoencoder`.
+
+    Raises BadModelFile where the file is no VAE of these sizes, or cannot be read.
+    """
+    module = build_autoencoder(facts.autoencoder, facts.norm_groups)
+    fill_autoencoder(module, facts.autoencoder, path, device, dtype)
+    return module

@@ -45,7 +45,7 @@ class TensorFile:
         if path.suffix.lower() == ".safetensors":
             self._open, self.shapes = _safetensors, _safetensors_shapes(path)
         else:
-            state = _unpickled(path)
+            state = _state(path)
             self._open, self.shapes = _pickle, {name: tuple(tensor.shape) for name, tensor in state.items()}
 
     def stream(self, wanted: Collection[str]) -> Iterator[tuple[str, Tensor]]:
@@ -93,21 +93,29 @@ def _safetensors(path: Path) -> Iterator[Getter]:
 
 @contextmanager
 def _pickle(path: Path) -> Iterator[Getter]:
-    yield _unpickled(path).__getitem__
+    yield _state(path).__getitem__
 
 
-def _unpickled(path: Path) -> dict[str, Tensor]:
-    """The tensors of a torch.save file, mapped where its container (zip, since torch 1.6) allows it."""
-    with path.open("rb") as file:
-        mappable = file.read(len(_ZIP_MAGIC)) == _ZIP_MAGIC
-    try:
-        content = torch.load(path, map_location="cpu", weights_only=True, mmap=mappable)
-    except _UNPICKLING_FAILURES as error:
-        raise _refused(path, error) from error
-    state = content.get("state_dict", content) if isinstance(content, dict) else None
+def _state(path: Path) -> dict[str, Tensor]:
+    """The tensors of a torch.save file: of its `state_dict`, or of an embedding's `string_to_param`, where it has one."""
+    content = unpickled(path)
+    state = content.get("state_dict", content.get("string_to_param", content)) if isinstance(content, dict) else None
     if not isinstance(state, dict):
         raise BadModelFile(f"{path.name} holds no table of weights. It is not a checkpoint.")
     return {name: value for name, value in state.items() if isinstance(name, str) and isinstance(value, Tensor)}
+
+
+def unpickled(path: Path) -> object:
+    """The content of a torch.save file, by torch's weights-only unpickler; mapped where its container (zip, since torch 1.6) allows it.
+
+    Raises BadModelFile where it is damaged or asks for code.
+    """
+    with path.open("rb") as file:
+        mappable = file.read(len(_ZIP_MAGIC)) == _ZIP_MAGIC
+    try:
+        return torch.load(path, map_location="cpu", weights_only=True, mmap=mappable)
+    except _UNPICKLING_FAILURES as error:
+        raise _refused(path, error) from error
 
 
 def _refused(path: Path, error: Exception) -> BadModelFile:

@@ -2,13 +2,14 @@
 
 from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import Tensor
 
-from app.models.facts import CheckpointFacts
+from app.models.facts import AutoencoderSizes, CheckpointFacts
 from app.networks.build import Networks
-from app.networks.keys import autoencoder_keys, denoiser_keys, text_keys
+from app.networks.keys import AUTOENCODER_PREFIX, autoencoder_keys, denoiser_keys, text_keys
 from app.networks.sharing import Twins
 from app.networks.tensors import TensorFile, read_ahead
 from app.schema.errors import BadModelFile
@@ -48,6 +49,25 @@ def fill(
     for part, module in networks.parts.items():
         module.load_state_dict(states[part], assign=True)
         module.to(device)  # what no file holds: the text encoder's row of position numbers
+
+
+def fill_autoencoder(module: Any, sizes: AutoencoderSizes, path: Path, device: str, dtype: torch.dtype) -> None:
+    """Gives an empty AutoencoderKL the weights of a VAE file in CompVis' layout, with or without a checkpoint's prefix.
+
+    Raises BadModelFile where a tensor is missing or has another size than the checkpoint's own VAE has.
+    """
+    source, ours = TensorFile(path), module.state_dict()
+    keys = autoencoder_keys(ours, sizes)
+    if not any(name.startswith(AUTOENCODER_PREFIX) for name in source.shapes):
+        keys = {name: theirs.removeprefix(AUTOENCODER_PREFIX) for name, theirs in keys.items()}
+    names = {theirs: name for name, theirs in keys.items()}
+    for theirs, name in names.items():
+        _check(path.name, theirs, source.shapes.get(theirs), ours[name].shape)
+    state = {}
+    for theirs, mapped in source.stream(names):
+        shape = ours[names[theirs]].shape
+        state[names[theirs]] = torch.empty(shape, dtype=dtype, device=device).copy_(mapped.reshape(shape))
+    module.load_state_dict(state, assign=True)
 
 
 def _keys(networks: Networks, facts: CheckpointFacts, source: TensorFile) -> dict[str, Mapping[str, str]]:

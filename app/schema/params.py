@@ -76,13 +76,20 @@ class GenerationParams(BaseModel):
     checkpoint: Annotated[str, View(label="Model", option="sd_model_checkpoint", flags=("--ckpt",), section="model")] = Field(
         "", max_length=1000, description="A name from the catalogue; empty: the one that is chosen in the options."
     )
-    vae: Annotated[str, View(label="VAE", section="model", title="SD VAE", where_it_acts=True)] = Field(
+    vae: Annotated[str, View(label="VAE", option="sd_vae", section="model", title="SD VAE", where_it_acts=True)] = Field(
         "Automatic",
         max_length=1000,
         description="A VAE file's name; Automatic: the one beside the checkpoint, if any; None: the checkpoint's own.",
     )
-    vae_wins: bool = Field(
+    vae_wins: Annotated[bool, View(option="sd_vae_overrides_per_model_preferences")] = Field(
         True, description="A VAE chosen by name goes before the one beside the checkpoint."
+    )
+    extra_lora: Annotated[str, View(option="sd_lora")] = Field(
+        "None", max_length=1000, description="A LoRA whose tag is added to the prompt, unless it stands there."
+    )
+    extra_hypernetwork: Annotated[str, View(option="sd_hypernetwork")] = Field("None", max_length=1000, description="The same.")
+    extra_networks_default_multiplier: Annotated[float, View(option="extra_networks_default_multiplier")] = Field(
+        1.0, ge=-100, le=100, allow_inf_nan=False, description="The strength in tags that are added."
     )
     disable_extra_networks: bool = Field(False, description="Tags of LoRAs and hypernetworks are cut out of the prompt and do nothing.")
     clip_skip: Annotated[int, View(label="Clip skip", option="CLIP_stop_at_last_layers", section="model")] = Field(1, ge=1, le=12)

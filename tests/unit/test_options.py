@@ -70,7 +70,14 @@ def test_every_option_has_a_standing_and_every_kept_one_a_reason():
 
 def test_options_that_are_fields_of_a_job_are_live_and_have_its_default():
     fields = {view_of(name).option: name for name in GenerationParams.model_fields if view_of(name).option}
-    renamed = {"sd_model_checkpoint": "checkpoint", "CLIP_stop_at_last_layers": "clip_skip"}
+    renamed = {
+        "sd_model_checkpoint": "checkpoint",
+        "CLIP_stop_at_last_layers": "clip_skip",
+        "sd_vae": "vae",
+        "sd_vae_overrides_per_model_preferences": "vae_wins",
+        "sd_lora": "extra_lora",
+        "sd_hypernetwork": "extra_hypernetwork",
+    }
     assert {option: field for option, field in fields.items() if option != field} == renamed
     assert {"eta_ancestral", "s_churn", "randn_source", "emphasis", "s_min_uncond", "uni_pc_order"} <= fields.keys()
     for option, field in fields.items():

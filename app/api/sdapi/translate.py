@@ -68,6 +68,7 @@ def translate(services: Services, request: GenerationRequest) -> Order:
         "seed_resize_from_w": max(0, request.seed_resize_from_w or 0),
         "seed_resize_from_h": max(0, request.seed_resize_from_h or 0),
         "s_min_uncond": request.s_min_uncond,
+        "disable_extra_networks": bool(request.disable_extra_networks),
         "merged_styles": tuple(request.styles or ()),
         **_churn(request, options),
     }

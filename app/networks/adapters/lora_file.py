@@ -1,0 +1,47 @@
+"""A LoRA file (any LyCORIS kind) in memory: its tensors by network, layer and part."""
+
+import logging
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from torch import Tensor
+
+from app.networks.adapters.names import part_of
+from app.networks.adapters.parts import Parts
+from app.networks.tensors import TensorFile
+from app.schema.errors import BadModelFile
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, eq=False)
+class LoraFile:
+    """Its layers, as the file names them, in the file's number format."""
+
+    name: str
+    layers: Mapping[str, Mapping[str, Parts]]
+    """Network (`denoiser`, `text`) to layer to part to tensor."""
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes of the tensors."""
+        return sum(t.nbytes for layers in self.layers.values() for parts in layers.values() for t in parts.values())
+
+
+def read_lora(path: Path) -> LoraFile:
+    """The file in memory; BadModelFile where it is gone, damaged, asks for code, or holds no LoRA."""
+    file = TensorFile(path)
+    layers: dict[str, dict[str, dict[str, Tensor]]] = {"denoiser": {}, "text": {}}
+    unread = 0
+    for name, tensor in file.stream(file.shapes):
+        part = part_of(name)
+        if part is None:
+            unread += 1
+        else:
+            layers[part.network].setdefault(part.layer, {})[part.part] = tensor.clone()
+    if not any(layers.values()):
+        raise BadModelFile(f"{path.name} holds no LoRA that Darkroom knows.")
+    if unread:
+        log.warning("%s: %d tensors belong to no layer that is known, and are left out", path.name, unread)
+    return LoraFile(path.name, layers)
