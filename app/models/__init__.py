@@ -3,10 +3,11 @@
 Knows the schema; reads files without torch and never runs what is in them.
 
 Public: `Catalog` and `HashingProgress` (catalog.py), `chosen_checkpoint` and `EMBEDDED` (choice.py), `ModelFile` and `CheckpointFacts`
-(facts.py), `read_facts` and `read_header` (reading.py), `yaml_beside` (hints.py), `make_folders` (folders.py), `short_hash` and
-`sha256_of` (hashes.py).
+(facts.py), `AdapterFacts` and `EmbeddingFacts` (adapters.py; looked up by name in `Catalog.book`), `read_facts` and `read_header`
+(reading.py), `yaml_beside` (hints.py), `make_folders` (folders.py), `short_hash` and `sha256_of` (hashes.py).
 """
 
+from app.models.adapters import AdapterFacts, EmbeddingFacts
 from app.models.catalog import Catalog, HashingProgress
 from app.models.choice import EMBEDDED, chosen_checkpoint
 from app.models.facts import CheckpointFacts, ModelFile
@@ -17,8 +18,10 @@ from app.models.reading import read_facts, read_header
 
 __all__ = [
     "EMBEDDED",
+    "AdapterFacts",
     "Catalog",
     "CheckpointFacts",
+    "EmbeddingFacts",
     "HashingProgress",
     "ModelFile",
     "chosen_checkpoint",

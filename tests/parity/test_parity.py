@@ -10,9 +10,11 @@ from fastapi.testclient import TestClient
 
 from tests.parity.compare import PARITY, differences, with_files
 
-PICTURES = ("core", "pocket", "samplers", "schedulers", "prompt", "seeds", "guidance")
+PICTURES = ("core", "pocket", "samplers", "schedulers", "prompt", "seeds", "guidance", "adapters", "vae")
 NOT_YET = {
-    r"prompt-(neg)?ti": "embeddings are not there yet",
+    r"(adapters|vae)-(ti-)?hires": "the hires fix is not there yet",
+    r"vae-tiling": "seamless tiling is not there yet",
+    r"vae-refiner": "the refiner is not there yet",
     r"seeds-tiling": "seamless tiling is not there yet",
     r"guidance-refiner-(?!1$)": "the refiner is not there yet (at 1 it does nothing)",
     r"guidance-tome": "token merging is not there yet",

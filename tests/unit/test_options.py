@@ -191,7 +191,7 @@ def test_null_leaves_an_option_as_it_is(store):
     [
         ("tiling", True),
         ("sd_noise_schedule", "Zero Terminal SNR"),
-        ("sd_vae", "other.safetensors"),
+        ("sd_vae_decode_method", "TAESD"),
         ("outdir_txt2img_samples", "/etc"),
         ("face_restoration", "nonsense"),
         ("token_merging_ratio", 0.5),
@@ -206,7 +206,7 @@ def test_what_is_not_there_yet_is_refused_with_the_reason(store, name, value):
     assert store.get(name) == option.default
 
 
-@pytest.mark.parametrize(("name", "value"), [("return_grid", False), ("grid_save", False), ("sd_vae", "None"), ("export_for_4chan", 0)])
+@pytest.mark.parametrize(("name", "value"), [("return_grid", False), ("grid_save", False), ("export_for_4chan", 0)])
 def test_asking_for_what_is_done_anyway_is_granted(store, name, value):
     store.set_many({name: value})
     assert store.get(name) == value

@@ -4,7 +4,8 @@ from fastapi import APIRouter
 
 from app.api.checkpoints import chosen_checkpoint, usable_checkpoints
 from app.api.services import Services
-from app.models import yaml_beside
+from app.models import Catalog, EmbeddingFacts, ModelFile, yaml_beside
+from app.schema.errors import BadModelFile
 
 Entries = list[dict[str, object]]
 
@@ -42,8 +43,8 @@ def _add_lists(router: APIRouter, services: Services) -> None:
 
     @router.get("/loras")
     def loras() -> Entries:
-        """LoRA files; their own metadata is not read."""
-        return [{"name": f.name, "alias": f.name, "path": str(f.path), "metadata": {}} for f in catalog.of_kind("lora")]
+        """LoRA files with what their headers tell."""
+        return [lora_entry(catalog, file) for file in catalog.of_kind("lora")]
 
     @router.get("/hypernetworks")
     def hypernetworks() -> Entries:
@@ -52,9 +53,37 @@ def _add_lists(router: APIRouter, services: Services) -> None:
 
     @router.get("/embeddings")
     def embeddings() -> dict[str, dict[str, object]]:
-        """Embedding files: all `skipped`, because prompts do not use them yet."""
-        unread = {"step": None, "sd_checkpoint": None, "sd_checkpoint_name": None, "shape": None, "vectors": None}
-        return {"loaded": {}, "skipped": {file.name: unread for file in catalog.of_kind("embedding")}}
+        """Embeddings; `skipped` are those that do not fit the chosen checkpoint, or cannot be read."""
+        chosen = chosen_checkpoint(services)
+        width = chosen.facts.text.width if chosen is not None and chosen.facts is not None else None
+        read = dict(catalog.book.embeddings())
+        entries = {file.name: embedding_entry(facts) for file, facts in read.items()}
+        loaded = {file.name for file, facts in read.items() if facts.width == width}
+        skipped = {file.name for file in catalog.of_kind("embedding")} - loaded
+        return {
+            "loaded": {name: entry for name, entry in entries.items() if name in loaded},
+            "skipped": {name: entries.get(name, embedding_entry(None)) for name in sorted(skipped)},
+        }
+
+
+def lora_entry(catalog: Catalog, file: ModelFile) -> dict[str, object]:
+    """A LoRA as A1111 lists it; one that cannot be read has no metadata."""
+    try:
+        facts = catalog.book.adapter_facts(file)
+    except BadModelFile:
+        return {"name": file.name, "alias": file.name, "path": str(file.path), "metadata": {}}
+    return {"name": file.name, "alias": facts.alias or file.name, "path": str(file.path), "metadata": dict(facts.metadata)}
+
+
+def embedding_entry(facts: EmbeddingFacts | None) -> dict[str, object]:
+    """What A1111 tells of an embedding; of one that cannot be read, nothing."""
+    return {
+        "step": facts.step if facts else None,
+        "sd_checkpoint": facts.sd_checkpoint if facts else None,
+        "sd_checkpoint_name": facts.sd_checkpoint_name if facts else None,
+        "shape": facts.width if facts else None,
+        "vectors": facts.vectors if facts else None,
+    }
 
 
 def _add_actions(router: APIRouter, services: Services) -> None:

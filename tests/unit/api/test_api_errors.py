@@ -72,7 +72,7 @@ UNSUPPORTED = [
     {"restore_faces": True},
     {"refiner_checkpoint": "pocket-emoji-v1", "refiner_switch_at": 0.5},
     {"script_name": "X/Y/Z plot"},
-    {"override_settings": {"sd_vae": "some.vae.pt"}},
+    {"override_settings": {"sd_vae_decode_method": "TAESD"}},
     {"override_settings": {"sd_noise_schedule": "Zero Terminal SNR"}},
     {"infotext": "a\nSteps: 3, Sampler: Euler, Seed: 1, Token merging ratio: 0.5"},
     {"infotext": "a\nSteps: 3, Sampler: Euler, Denoising strength: 0.5, Hires upscale: 2, Hires upscaler: Latent"},

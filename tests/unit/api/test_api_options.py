@@ -79,7 +79,7 @@ def test_what_is_shown_as_chosen_is_what_jobs_get(two_checkpoints) -> None:
         ({"CLIP_stop_at_last_layers": 1.5}, 422, "whole number"),
         ({"CLIP_stop_at_last_layers": 99}, 422, "CLIP_stop_at_last_layers"),
         ({"samples_save": "perhaps"}, 422, "samples_save"),
-        ({"sd_vae": "some.vae.pt"}, 422, "VAE"),
+        ({"sd_vae_decode_method": "TAESD"}, 422, "VAE"),
         ({"outdir_samples": "/etc"}, 422, "outdir_samples"),
     ],
     ids=str,
