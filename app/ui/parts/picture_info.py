@@ -9,7 +9,7 @@ from app.metadata import PictureRecord, Restored, params_from_infotext, read_pic
 from app.metadata.containers import reader_of
 from app.models.catalog import Catalog
 from app.schema.errors import BadPicture, DarkroomError, NotSupported
-from app.schema.params import GenerationParams
+from app.schema.params import GenerationParams, view_of
 from app.schema.settings import ServerSettings
 from app.ui.parts.fields import title_of
 from app.ui.parts.resources import Resource, resources_of
@@ -77,7 +77,8 @@ def _record(data: bytes, name: str) -> PictureRecord:
 
 def _rows(restored: Restored, resources: list[Resource]) -> list[dict[str, str]]:
     """One row a setting: its name, what the picture says, what will be used, and whether it can be left out."""
-    rows = [_row(title_of(name), value, value, name) for name, value in restored.values.items() if name not in HIDDEN]
+    shown = {name: value for name, value in restored.values.items() if name not in HIDDEN and not _is_silent(name, value)}
+    rows = [_row(title_of(name), value, value, name) for name, value in shown.items()]
     model = next((one for one in resources if one.kind == "Checkpoint"), None)
     if model is not None:
         named = " ".join(part for part in (restored.model_name, f"[{restored.model_hash}]" if restored.model_hash else "") if part)
@@ -88,8 +89,12 @@ def _rows(restored: Restored, resources: list[Resource]) -> list[dict[str, str]]
 
 
 def _row(label: str, told: object, used: object, field: str) -> dict[str, str]:
-    default = GenerationParams.model_fields[field].default if field in GenerationParams.model_fields else None
-    return {"label": label, "told": str(told), "used": str(used), "field": field, "usual": "1" if field and told == default else ""}
+    return {"label": label, "told": str(told), "used": str(used), "field": field}
+
+
+def _is_silent(name: str, value: object) -> bool:
+    """Whether a rare setting only says that it is as usual: an infotext says so by leaving it out."""
+    return view_of(name).section is None and value == GenerationParams.model_fields[name].default
 
 
 def _as_json(resource: Resource) -> dict[str, Any]:
