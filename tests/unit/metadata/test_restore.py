@@ -56,7 +56,7 @@ def test_every_rare_field_comes_back(sampler: str, scheduler: str, told: int) ->
         assert len(restored.values.keys() & RARE.keys()) == told
 
 
-@settings(max_examples=150)
+@settings(max_examples=150, deadline=None)
 @given(PARAMS)
 def test_every_labelled_field_comes_back(values: dict[str, object]) -> None:
     params = make_params(mode="img2img", init_images=("id",), **values)
@@ -203,7 +203,7 @@ def test_a_prompt_over_the_limit_is_said() -> None:
     assert "prompt" not in restored.values and restored.warnings[0].startswith("Prompt")
 
 
-@settings(max_examples=200)
+@settings(max_examples=200, deadline=None)
 @given(
     st.text(st.sampled_from('ab:,"\\ \n[]{}1.xSteps') | st.characters()), st.dictionaries(st.text(), st.integers() | st.text() | st.none())
 )
