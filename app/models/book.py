@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Literal, TypeVar
 from app.models.adapters import AdapterFacts, EmbeddingFacts, adapter_facts, embedding_facts
 from app.models.facts import ModelFile
 from app.models.hashes import sha256_of, tensors_sha256_of
+from app.models.reading import guarded
 from app.schema.errors import BadModelFile
 
 if TYPE_CHECKING:
@@ -90,11 +91,9 @@ class Book:
             known = self._known.get(key)
         if known is None:
             try:
-                known = read(file.path)
+                known = guarded(read, file.path)
             except BadModelFile as error:
                 known = error
-            except OSError as error:
-                known = BadModelFile(f"The file cannot be read: {error.strerror or error}.")
             with self._lock:
                 self._known[key] = known
         if isinstance(known, BadModelFile):

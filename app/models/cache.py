@@ -63,11 +63,8 @@ class ModelCache:
         return {path: (stamp, sha256) for path, stamp, sha256 in self._rows("hashes")}
 
     def keep_facts(self, found: Mapping[str, tuple[str, FileFacts]]) -> None:
-        """Keeps facts of many files in one transaction."""
-        rows = [
-            (path, stamp, _FACTS.dump_json(file.facts).decode() if file.facts else None, file.problem, file.autov1)
-            for path, (stamp, file) in found.items()
-        ]
+        """Keeps facts of many files in one transaction; those that cannot be written down last as long as the process."""
+        rows = [row for path, (stamp, file) in found.items() if (row := _row(path, stamp, file)) is not None]
         self._write("INSERT OR REPLACE INTO facts VALUES (?, ?, ?, ?, ?)", rows)
 
     def keep_hash(self, path: str, stamp: str, sha256: str) -> None:
@@ -128,6 +125,17 @@ class ModelCache:
                 self._path.with_name(self._path.name + ending).unlink(missing_ok=True)
             except OSError as error:
                 log.warning("the damaged model cache %s cannot be removed: %s", self._path, error)
+
+
+def _row(path: str, stamp: str, file: FileFacts) -> tuple[str | None, ...] | None:
+    """A line of the table of facts; None where a text in it is none (half a character, say)."""
+    try:
+        row = (path, stamp, _FACTS.dump_json(file.facts).decode() if file.facts else None, file.problem, file.autov1)
+        "".join(text for text in row if text).encode()
+    except ValueError as error:
+        log.warning("the facts of %r are not kept: %s", path, error)
+        return None
+    return row
 
 
 def _connect(name: str) -> sqlite3.Connection:

@@ -15,7 +15,7 @@ from app.models.folders import KINDS, Kind, Root, roots
 from app.models.hashes import Progress, autov1_of
 from app.models.hashing import Hasher
 from app.models.index import NameIndex
-from app.models.reading import read_facts
+from app.models.reading import guarded, read_facts
 from app.models.scan import FoundFile, scan, single, stamp_of
 from app.schema.errors import BadModelFile, UnknownName
 from app.schema.settings import ServerSettings
@@ -238,12 +238,10 @@ class Catalog:
 
 
 def _read(path: Path) -> FileFacts:
+    autov1 = None
     try:
-        autov1 = autov1_of(path)
-    except OSError as error:
-        return FileFacts(None, f"The file cannot be read: {error.strerror or error}.", None)
-    try:
-        return FileFacts(read_facts(path), None, autov1)
+        autov1 = guarded(autov1_of, path)
+        return FileFacts(guarded(read_facts, path), None, autov1)
     except BadModelFile as error:
         return FileFacts(None, str(error), autov1)
 

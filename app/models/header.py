@@ -95,7 +95,9 @@ def _parse(text: bytes) -> dict[str, Any]:
         return table
 
     try:
-        entries = json.loads(text, object_pairs_hook=unique)
+        entries = json.loads(text.decode(), object_pairs_hook=unique)
+        if b"\\u" in text:
+            json.dumps(entries, ensure_ascii=False).encode()  # an escape may be half a character, which is no text
     except (ValueError, RecursionError) as error:
         raise BadModelFile(f"The file's header is damaged ({error}). Download it again.") from error
     if not isinstance(entries, dict):

@@ -28,7 +28,7 @@ class NameIndex:
     def find(self, name: str) -> ModelFile | None:
         """The checkpoint called so. A title's hash beats its name (files are renamed), and a hash that nothing has is passed over."""
         wanted = name.strip()
-        found = self._named(wanted) or self.by_hash(wanted)
+        found = self._named(name) or self._named(wanted) or self.by_hash(wanted)  # a file's name may begin or end with a space
         if found is None and (title := _TITLE.fullmatch(wanted)):
             found = self.by_hash(title["hash"]) or self._named(title["name"])
         return found

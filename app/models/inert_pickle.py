@@ -32,6 +32,8 @@ _WITHOUT_MEANING = frozenset({
 _LARGEST = 2**48
 _MOST_DIMENSIONS = 64  # as in torch
 _MOST_ARGUMENTS = 16
+MOST_OPERATIONS = 1_000_000
+"""Of a whole checkpoint: a tensor takes about thirty, and looking at a million takes about a second."""
 
 
 class Storage(NamedTuple):
@@ -79,16 +81,22 @@ _MEANINGS: Mapping[str, _Meaning] = {
 }
 
 
-def read_pickle(stream: io.BytesIO) -> object:
+def read_pickle(stream: io.BytesIO, most_operations: int = MOST_OPERATIONS) -> object:
     """The next object in the stream, of None, numbers, texts, tuples, lists, dicts and `SavedTensor`s; leaves the stream behind it.
 
-    Raises BadModelFile if the pickle is damaged, or asks for anything that weights do not need (the message names it).
+    Raises BadModelFile if the pickle is damaged or too long, or asks for anything that weights do not need (the message names it).
     """
     machine = _Machine()
     texts: list[str] = []
     unknown: str | None = None
     try:
-        for operation, argument, _ in pickletools.genops(stream):
+        for count, (operation, argument, _) in enumerate(pickletools.genops(stream)):
+            if count >= most_operations:
+                raise BadModelFile(
+                    f"The file's pickle has more than {most_operations:,} operations, which are not read: it is no checkpoint."
+                )
+            if isinstance(argument, str):
+                argument.encode()  # a pickle's text may be half a character, which is no text
             if operation.name in ("GLOBAL", "INST") or (operation.name == "STACK_GLOBAL" and len(texts) == 2):
                 _meaning(argument or ".".join(texts))
             if unknown is None and not machine.run(operation.name, argument):

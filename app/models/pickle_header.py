@@ -2,6 +2,7 @@
 
 import io
 import math
+import struct
 import zipfile
 from collections.abc import Mapping
 from pathlib import Path
@@ -14,7 +15,7 @@ from app.schema.errors import BadModelFile
 
 PICKLE_LIMIT_BYTES = 8 * 2**20
 """Checkpoints with thousands of tensors and optimizer states have pickles of about one megabyte."""
-DIRECTORY_LIMIT_BYTES = 32 * 2**20
+DIRECTORY_LIMIT_BYTES = 8 * 2**20
 """The zip's table of members; a member takes about a hundred bytes."""
 
 _ZIP_MAGIC = b"PK\x03\x04"
@@ -22,6 +23,7 @@ _LEGACY_MAGIC = b"\x80\x02\x8a\x0al\xfc\x9cF\xf9 j\xa8P\x19."
 _END_RECORD_BYTES = 22
 _LONGEST_COMMENT_BYTES = 65535
 _LONGEST_TEXT = 200
+_FEW_OPERATIONS = 10_000
 _TOLD = ("name", "step", "sd_checkpoint", "sd_checkpoint_name")
 
 
@@ -59,8 +61,8 @@ def _read_zip(file: BinaryIO) -> Header:
             data = archive.read(pickled)
             prefix = pickled.filename.removesuffix("data.pkl") + "data/"
             sizes = {member.filename.removeprefix(prefix): member.file_size for member in archive.infolist()}
-    except (zipfile.BadZipFile, NotImplementedError, RuntimeError, EOFError) as error:
-        raise BadModelFile(f"The file is damaged ({str(error).rstrip('.')}). Download it again.") from error
+    except (zipfile.BadZipFile, NotImplementedError, RuntimeError, EOFError, ValueError, struct.error, OverflowError) as error:
+        raise BadModelFile(f"The file is damaged ({str(error)[:100].rstrip('.')}). Download it again.") from error
     content = read_pickle(io.BytesIO(data))
     tensors = {name: _info(tensor, sizes.get(tensor.storage.key, 0)) for name, tensor in _tensors(content).items()}
     return Header("pickle", tensors, _texts(content))
@@ -100,10 +102,10 @@ def _read_legacy(file: BinaryIO) -> Header:
     """Files of torch before 1.6: pickles of a magic number, a version, the system, the content, the storages' keys; then the numbers."""
     data = io.BytesIO(file.read(PICKLE_LIMIT_BYTES))
     for _ in range(3):
-        read_pickle(data)
+        read_pickle(data, _FEW_OPERATIONS)
     content = read_pickle(data)
     tensors = _tensors(content)
-    read_pickle(data)
+    read_pickle(data, _FEW_OPERATIONS + 3 * len(tensors))
     size_bytes = file.seek(0, io.SEEK_END)
     storages = {tensor.storage.key: tensor.storage for tensor in tensors.values()}
     needed_bytes = data.tell() + sum(8 + storage.size_bytes for storage in storages.values())  # each begins with its length

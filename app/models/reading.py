@@ -1,12 +1,20 @@
 """From a checkpoint's file to its facts: header, family, hints."""
 
+import logging
+from collections.abc import Callable
 from pathlib import Path
+from typing import TypeVar
 
 from app.models.facts import CheckpointFacts
 from app.models.families import recognise
 from app.models.header import Header, read_safetensors_header
 from app.models.hints import Hints, hints_from_metadata, hints_from_yaml, yaml_beside
 from app.models.pickle_header import read_pickle_header
+from app.schema.errors import BadModelFile
+
+log = logging.getLogger(__name__)
+
+T = TypeVar("T")
 
 
 def read_header(path: Path) -> Header:
@@ -24,3 +32,16 @@ def read_facts(path: Path) -> CheckpointFacts:
     beside = yaml_beside(path)
     hints = hints_from_metadata(header.metadata).or_else(hints_from_yaml(beside) if beside else Hints())
     return family.facts(header, hints)
+
+
+def guarded(read: Callable[[Path], T], path: Path) -> T:
+    """What `read` says of a file; BadModelFile for whatever it raises, so that no file can keep the others from being listed."""
+    try:
+        return read(path)
+    except BadModelFile:
+        raise
+    except OSError as error:
+        raise BadModelFile(f"The file cannot be read: {error.strerror or error}.") from error
+    except Exception as error:  # the readers' own fault, but one file's: the log has what it was
+        log.exception("reading %s failed in a way that was not foreseen", path)
+        raise BadModelFile(f"The file cannot be read ({type(error).__name__}); the server's log says more.") from error

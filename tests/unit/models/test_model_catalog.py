@@ -13,11 +13,13 @@ from typing import Any
 import pytest
 
 from app.models import Catalog, HashingProgress, ModelFile, make_folders
+from app.models.facts import CheckpointFacts
 from app.models.folders import Root
+from app.models.reading import read_facts
 from app.models.scan import scan
 from app.schema.errors import BadModelFile, UnknownName
 from app.schema.settings import ServerSettings
-from tests.support.model_files import tiny_shapes, write_shapes
+from tests.support.model_files import tiny_shapes, torch_file, write_shapes, zeros
 
 WAIT_S = 60.0
 TINY_A = "c7388cc81162358b3be294546e4c5e31175d209ebd22b7da2e23e90d912968d3"
@@ -208,6 +210,41 @@ def test_a_folder_of_thousands_of_files(tmp_path: Path, opened: Opener) -> None:
     assert told == {"This is no checkpoint of a family that Darkroom knows."}, "none is read again"
 
 
+def test_one_bad_file_keeps_no_other_from_being_used(tmp_path: Path, opened: Opener) -> None:
+    root = folder(tmp_path)
+    for number, yaml in enumerate(("a: !!timestamp abc", "a: !!bool foo", "a: !!int ''", "a: !!float _", "a: &a [b]\nc: *a")):
+        small(root / f"yaml-{number}.safetensors")
+        (root / f"yaml-{number}.yaml").write_text(yaml)
+    zipped = bytearray(torch_file({"a": zeros(4)}))
+    place = zipped.index(b"PK\x01\x02")
+    zipped[place + 8 : place + 10], zipped[place + 46] = b"\x00\x08", 0xFF
+    (root / "zip.ckpt").write_bytes(zipped)
+    shapes = tiny_shapes("sd1", "sd1")
+    write_shapes(root / "title.safetensors", shapes, {"darkroom.text_heads": "4", "modelspec.title": "half \ud83d"})
+    write_shapes(root / "name.safetensors", {**shapes, "\udc00": (1,)}, {"darkroom.text_heads": "4"})
+    small(root / "good.safetensors")
+    catalog = opened(tmp_path)
+    problems = {file.name: file.problem for file in catalog.checkpoints()}
+    assert [name for name, problem in problems.items() if problem is None] == ["good"] and len(problems) == 9
+    assert "surrogates not allowed" in str(problems["title"]) and "it names types" in str(problems["yaml-3"])
+    assert {file.name: file.problem for file in opened(tmp_path).checkpoints()} == problems, "as it was kept"
+
+
+def test_what_no_reader_foresaw_is_one_files_problem(
+    tmp_path: Path, opened: Opener, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    for name in ("bad", "good"):
+        small(folder(tmp_path) / f"{name}.safetensors")
+
+    def read(path: Path) -> CheckpointFacts:
+        return {"good": read_facts}[path.stem](path)
+
+    monkeypatch.setattr("app.models.catalog.read_facts", read)
+    catalog = opened(tmp_path)
+    assert catalog.find("bad").problem == "The file cannot be read (KeyError); the server's log says more."
+    assert catalog.find("good").problem is None and "KeyError: 'bad'" in caplog.text
+
+
 # ---------------------------------------------------------------- names
 
 
@@ -270,6 +307,16 @@ def test_names_in_folders(tmp_path: Path, opened: Opener) -> None:
     assert catalog.find("b").filename == "sub/b.safetensors", "the nearer one"
     for name in ("deep/er/b.safetensors", "deep\\er\\b.safetensors", "deep/er/b", "DEEP/ER/B"):
         assert catalog.find(name).filename == "deep/er/b.safetensors"
+
+
+@pytest.mark.parametrize("name", [" .safetensors", "\r.safetensors", " a .safetensors", "a\n.safetensors", "..safetensors"])
+def test_names_that_begin_or_end_with_spaces(tmp_path: Path, opened: Opener, name: str) -> None:
+    small(folder(tmp_path) / name)
+    small(folder(tmp_path) / "a.safetensors", "another")
+    catalog = opened(tmp_path)
+    assert catalog.find(name).filename == name
+    catalog.hash(catalog.find(name))
+    assert catalog.find(catalog.find(name).title).filename == name
 
 
 def test_hashes(hashed: Catalog) -> None:

@@ -118,6 +118,10 @@ ENTRY = {"dtype": "F16", "shape": [2], "data_offsets": [0, 4]}
         ({"a": {**ENTRY, "data_offsets": [4, 8]}}, "preceded by bytes that belong to none"),
         ({"__metadata__": {"a": 1}, "a": ENTRY}, "metadata is no table of texts"),
         ({"__metadata__": [1], "a": ENTRY}, "metadata is no table of texts"),
+        ({"__metadata__": {"modelspec.title": "half \ud83d"}, "a": ENTRY}, "header is damaged"),
+        ({"\udc00": ENTRY}, "header is damaged"),
+        (b'{"__metadata__": {"a": "\xed\xa0\xbd"}}', "header is damaged"),
+        ('{"a": 1}'.encode("utf-16-le"), "header is damaged"),
     ],
 )
 def test_damaged_headers(tmp_path: Path, header: object, says: str) -> None:

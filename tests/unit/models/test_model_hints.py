@@ -5,8 +5,10 @@ from pathlib import Path
 
 import pytest
 
-from app.models.hints import YAML_LIMIT_BYTES, hints_from_metadata, hints_from_yaml, yaml_beside
+from app.models.hints import _BETAS, hints_from_metadata, hints_from_yaml, yaml_beside
+from app.models.plain_yaml import YAML_LIMIT_BYTES
 from app.models.reading import read_facts
+from app.networks.noise import SigmaTable, cumulative_alphas
 from app.schema.errors import BadModelFile
 from tests.support.model_files import tiny_shapes, write_shapes
 from tests.support.paths import DATA, ROOT
@@ -89,9 +91,13 @@ def test_heads_of_a_fixed_width_are_not_stable_diffusion_1(tmp_path: Path) -> No
         ({"darkroom.num_heads": "eight"}, "says darkroom.num_heads is 'eight'; it has to be a whole number from 1 to 1024"),
         ({"darkroom.num_heads": "1.5"}, "whole number"),
         ({"darkroom.num_heads": "inf"}, "whole number"),
-        ({"darkroom.native_size": "0"}, "whole number from 8 to 16384"),
-        ({"darkroom.scale_factor": "-1"}, "a number above 0"),
-        ({"darkroom.scale_factor": "nan"}, "a number above 0"),
+        ({"darkroom.native_size": "0"}, "whole number from 8 to 8192"),
+        ({"darkroom.native_size": "16384"}, "whole number from 8 to 8192"),
+        ({"modelspec.resolution": "99999x99999"}, "says modelspec.resolution is '99999x99999'; it has to be at most 8192x8192"),
+        ({"darkroom.scale_factor": "-1"}, "a number from 0.01 to 100"),
+        ({"darkroom.scale_factor": "nan"}, "a number from 0.01 to 100"),
+        ({"darkroom.scale_factor": "1e-300"}, "a number from 0.01 to 100"),
+        ({"darkroom.scale_factor": "1e300"}, "a number from 0.01 to 100"),
         ({"modelspec.prediction_type": "x0"}, "it has to be epsilon or v"),
     ],
 )
@@ -101,7 +107,17 @@ def test_metadata_that_makes_no_sense(tmp_path: Path, metadata: dict[str, str], 
 
 @pytest.mark.parametrize(
     ("text", "expected"),
-    [("64x64", 64), ("512", 512), ("1024X1024", None), ("512x768", 624), ("0x0", None), ("big", None), ("", None), (" 768 x 768 ", 768)],
+    [
+        ("64x64", 64),
+        ("512", 512),
+        ("1024X1024", None),
+        ("512x768", 624),
+        ("0x0", None),
+        ("big", None),
+        ("", None),
+        (" 768 x 768 ", 768),
+        ("16384x64", 1024),
+    ],
 )
 def test_resolutions(text: str, expected: int | None) -> None:
     assert hints_from_metadata({"modelspec.resolution": text}).native_size_px == expected
@@ -113,13 +129,24 @@ def test_resolutions(text: str, expected: int | None) -> None:
         ("model: [", "model.yaml beside it is damaged in line 1"),
         ("\x00", "model.yaml beside it is damaged"),
         ("[" * 1000, "model.yaml beside it is damaged"),
-        ("a: 2001-99-99", "model.yaml beside it is damaged"),
-        ("!!python/object/apply:os.system ['true']", "model.yaml beside it is damaged"),
+        ("!!python/object/apply:os.system ['true']", "model.yaml beside it is no configuration: it names types in line 1"),
+        ("a: !!timestamp abc", "it names types"),
+        ("a:\n  - !!bool foo", "it names types in line 2"),
+        ("a: !!int ''", "it names types"),
+        ("!!float _: b", "it names types"),
+        ("a: !own b", "it names types"),
+        ('a: "\\UFFFFFFFF"', "model.yaml beside it is damaged"),
         ("a: " + "x" * YAML_LIMIT_BYTES, "it has more than 65,536 bytes"),
-        ("a: &a {b: 1}\nc: {<<: *a}", "it merges mappings"),
-        ("model: {params: {linear_start: yes}}", "says model.params.linear_start is 'True'"),
-        ("model: {params: {linear_end: [1]}}", "a number above 0"),
-        (f"model: {{params: {{scale_factor: {'9' * 400}}}}}", "a number above 0"),
+        ("a: &a {b: 1}\nc: {<<: *a}", "model.yaml beside it is no configuration: it has aliases in line 2"),
+        ("model: {params: {linear_start: yes}}", "says model.params.linear_start is 'yes'"),
+        ("model: {params: {linear_end: [1]}}", "says model.params.linear_end is '[...]'; it has to be a number from 1e-05 to 0.05"),
+        ("model: {params: {linear_start: 2, linear_end: 3}}", "says model.params.linear_start is '2'"),
+        ("model: {params: {linear_end: 1e300}}", "a number from 1e-05 to 0.05"),
+        ("model: {params: {linear_start: 1e-300}}", "a number from 1e-05 to 0.05"),
+        ("model: {params: {linear_end: 0.9999}}", "a number from 1e-05 to 0.05"),
+        ("model: {params: {image_size: 1025}}", "a whole number from 1 to 1024"),
+        ("model: {params: {parameterization: {a: b}}}", "says model.params.parameterization is '{...}'"),
+        (f"model: {{params: {{scale_factor: {'9' * 400}}}}}", "a number from 0.01 to 100"),
         ("model: {params: {cond_stage_config: {params: {hidden_act: relu}}}}", "quick_gelu or gelu"),
     ],
 )
@@ -127,15 +154,44 @@ def test_yamls_that_make_no_sense(tmp_path: Path, yaml: str, says: str) -> None:
     assert says in refusal(lambda: read_facts(written(tmp_path, {"darkroom.text_heads": "4"}, yaml)))
 
 
-@pytest.mark.parametrize("yaml", ["", "just a text", "- a\n- b", "model: 3", "model: {params: null}"])
+@pytest.mark.parametrize(
+    "yaml",
+    [
+        "",
+        "just a text",
+        "- a\n- b",
+        "model: 3",
+        "model: {params: null}",
+        "model: {params: {linear_start: null, image_size: ~}}",
+        "a: 2001-99-99",
+    ],
+)
 def test_yamls_that_say_nothing(tmp_path: Path, yaml: str) -> None:
     assert read_facts(written(tmp_path, {"darkroom.text_heads": "4"}, yaml)).text.heads == 4
 
 
-def test_a_bomb_of_aliases_is_not_unfolded(tmp_path: Path) -> None:
-    lines = ["a0: &a0 {x: 1}"] + [f"a{i}: &a{i} {{{', '.join(f'k{j}: *a{i - 1}' for j in range(9))}}}" for i in range(1, 20)]
-    path = written(tmp_path, {"darkroom.text_heads": "4"}, "\n".join([*lines, "model: *a19"]))
-    assert read_facts(path).text.heads == 4
+def bomb(nothing: str, unfold: Callable[[str], str], last: str) -> str:
+    """Nine levels of ten times the level before: a thousand million copies of the first, from five hundred bytes."""
+    return "\n".join([f"x0: &x0 {nothing}", *(f"x{i}: &x{i} {unfold(f'*x{i - 1}')}" for i in range(1, 10)), last])
+
+
+@pytest.mark.parametrize(
+    "yaml",
+    [
+        bomb("[a]", lambda name: f"[{', '.join([name] * 10)}]", "model: {params: {parameterization: *x9}}"),
+        bomb("{a: 1}", lambda name: f"{{{', '.join(f'k{i}: {name}' for i in range(10))}}}", "model: *x9"),
+    ],
+)
+def test_a_bomb_of_aliases_is_not_unfolded(tmp_path: Path, yaml: str) -> None:
+    assert "it has aliases in line 2" in refusal(lambda: read_facts(written(tmp_path, {"darkroom.text_heads": "4"}, yaml)))
+
+
+@pytest.mark.parametrize("start", _BETAS)
+@pytest.mark.parametrize("end", _BETAS)
+def test_the_widest_schedules_that_are_taken_have_noise_levels(start: float, end: float) -> None:
+    """With its ends anywhere in the range, no level is zero or infinite, and no two are the same."""
+    levels = SigmaTable(cumulative_alphas(start, end)).log_sigmas
+    assert bool(levels.isfinite().all()) and bool((levels.diff() > 0).all())
 
 
 def test_a_yaml_that_cannot_be_read(tmp_path: Path) -> None:

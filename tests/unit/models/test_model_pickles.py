@@ -11,11 +11,11 @@ from typing import Any
 
 import pytest
 import torch
-from hypothesis import given, settings
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from app.models.header import TensorInfo
-from app.models.inert_pickle import read_pickle
+from app.models.inert_pickle import MOST_OPERATIONS, read_pickle
 from app.models.pickle_header import PICKLE_LIMIT_BYTES, read_pickle_header
 from app.schema.errors import BadModelFile
 from tests.support.model_files import torch_file, write_header, zeros
@@ -159,6 +159,25 @@ def test_traps_for_memory_and_stack_cost_nothing() -> None:
     assert read_pickle(io.BytesIO(deep)) == {}
 
 
+def test_a_pickle_of_endless_operations_is_left_soon() -> None:
+    stream = io.BytesIO(b"\x80\x02" + b"(" * (2 * MOST_OPERATIONS) + b".")
+    with pytest.raises(BadModelFile, match="more than 1,000,000 operations, which are not read"):
+        read_pickle(stream)
+    assert stream.tell() <= MOST_OPERATIONS + 3
+
+
+def test_the_short_pickles_of_an_old_file_are_short(tmp_path: Path) -> None:
+    torch.save({"a": torch.zeros(4)}, tmp_path / "a.pt", _use_new_zipfile_serialization=False)
+    whole = (tmp_path / "a.pt").read_bytes()
+    magic = whole[: whole.index(b".") + 1]
+    assert "more than 10,000 operations" in refusal(written(tmp_path / "b.pt", magic + b"(" * 20_000 + whole[len(magic) :]))
+
+
+def test_half_a_character_is_no_text() -> None:
+    with pytest.raises(BadModelFile, match=r"The file is damaged.*surrogates not allowed"):
+        read_pickle(io.BytesIO(b"\x80\x02}X\x03\x00\x00\x00\xed\xa0\x80K\x01s."))
+
+
 def storage(length: int, kind: bytes = b"FloatStorage") -> bytes:
     return b"(X\x07\x00\x00\x00storagectorch\n" + kind + b"\nX\x01\x00\x00\x000X\x03\x00\x00\x00cpuJ" + struct.pack("<i", length) + b"tQ"
 
@@ -240,6 +259,27 @@ def test_a_zip_whose_table_of_contents_is_a_trap(tmp_path: Path) -> None:
     assert "table of contents has 1,073,741,824 bytes" in refusal(written(tmp_path / "a.pt", bytes(whole)))
     whole[-10:-6] = struct.pack("<I", 5)
     assert "The file is damaged" in refusal(written(tmp_path / "b.pt", bytes(whole)))
+
+
+def test_a_zip_whose_names_are_no_text(tmp_path: Path) -> None:
+    content = bytearray(torch_file({"a": zeros(4)}))
+    place = content.index(b"PK\x01\x02")
+    content[place + 8 : place + 10] = struct.pack("<H", 0x800)  # "the name is UTF-8"
+    content[place + 46] = 0xFF
+    assert "The file is damaged ('utf-8' codec can't decode byte 0xff" in refusal(written(tmp_path / "a.ckpt", bytes(content)))
+
+
+@settings(max_examples=400, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(where=st.floats(0, 1), junk=st.binary(min_size=1, max_size=6), in_directory=st.booleans())
+def test_a_damaged_zip_is_read_or_refused(tmp_path: Path, where: float, junk: bytes, in_directory: bool) -> None:
+    content = bytearray(torch_file({"epoch": 1, "state_dict": {"a": zeros(2, 3), "b": zeros(1)}}))
+    first = content.index(b"PK\x01\x02") if in_directory else 0
+    start = first + int(where * (len(content) - first))
+    content[start : start + len(junk)] = junk
+    try:
+        read_pickle_header(written(tmp_path / "a.ckpt", bytes(content)))
+    except BadModelFile as error:
+        assert str(error).endswith(".")
 
 
 def test_a_file_that_holds_no_table(tmp_path: Path) -> None:
