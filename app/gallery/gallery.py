@@ -256,17 +256,21 @@ class Gallery:
 
     def _follow(self) -> None:
         """Scans, then takes what the system tells, until somebody wakes it or a long time has passed."""
-        folders = [folder for folder in self.folders() if folder.path.is_dir()]
+        folders = self._present()
         changes = self._watch([folder.path for folder in folders])
         next(changes, None)  # the system watches from here on, so nothing is missed while the scan runs
         self.scan()
         ends = time.monotonic() + self._rescan_s
         for paths in changes:
-            if self._wake.is_set() or self._stop.is_set() or time.monotonic() > ends:
+            if self._wake.is_set() or self._stop.is_set() or time.monotonic() > ends or (not paths and self._present() != folders):
                 return
             with self._working:
                 for folder in folders:
                     self._scanner.look(folder, (path for path in paths if path.is_relative_to(folder.path) and path != folder.path))
+
+    def _present(self) -> list[Folder]:
+        """The folders that are there: a disk may come and go."""
+        return [folder for folder in self.folders() if folder.path.is_dir()]
 
     def _watch(self, roots: Sequence[Path]) -> Iterator[list[Path]]:
         """Lists of changed paths; empty ones in between, so that the caller can look around."""

@@ -45,7 +45,7 @@ CREATE UNIQUE INDEX pictures_by_path ON pictures (folder, directory, name);
 CREATE UNIQUE INDEX pictures_by_id ON pictures (id);
 CREATE INDEX pictures_by_content ON pictures (content);
 CREATE VIRTUAL TABLE words USING fts5 (
-    prompt, negative, name, facets, content='', tokenize="unicode61 remove_diacritics 2", columnsize=0
+    prompt, negative, name, facets, content='', tokenize="unicode61 remove_diacritics 2", columnsize=0, prefix='3'
 );
 CREATE TABLE counts (owner TEXT, kind TEXT, value TEXT, pictures INTEGER NOT NULL, PRIMARY KEY (owner, kind, value)) WITHOUT ROWID;
 """

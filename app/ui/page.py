@@ -14,6 +14,7 @@ from app.ui.parts.start import start_values
 from app.ui.parts.theme import page_theme
 from app.ui.parts.top import build_top
 from app.ui.parts.wiring import Page, build_post, opening_checkpoint
+from app.ui.tabs.gallery import build_gallery
 from app.ui.tabs.img2img import build_img2img
 from app.ui.tabs.models import build_models
 from app.ui.tabs.png_info import build_png_info
@@ -40,6 +41,8 @@ def build_page(parts: PageParts) -> gr.Blocks:
                 img2img = build_img2img(start, styles)
             with gr.Tab("PNG Info", id="pnginfo", elem_id="tab_pnginfo"):
                 build_png_info(parts.settings.fetches_urls)
+            with gr.Tab("Gallery", id="gallery", elem_id="tab_gallery"):
+                build_gallery()
             with gr.Tab("Models", id="models", elem_id="tab_models"):
                 build_models()
             with gr.Tab("Settings", id="settings", elem_id="tab_settings"):

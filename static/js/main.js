@@ -4,6 +4,7 @@ import "./controls.js";
 import "./results.js";
 import "./tokens.js";
 import "./png_info.js";
+import "./gallery.js";
 import "./models.js";
 import "./top_end.js";
 import * as draft from "./draft.js";

@@ -188,6 +188,18 @@ def test_changes_on_the_disk_are_followed(gallery, make, outputs):
     assert gallery.status(None).following
 
 
+def test_a_folder_that_comes_later_is_followed(tmp_path, make):
+    outputs = tmp_path / "later"
+    opened = Gallery(tmp_path / "data", outputs)
+    opened.start()
+    wait_for(lambda: opened._progress.running is False)
+    make("a.png", "red", root=outputs)
+    wait_for(lambda: names(opened) == ["a.png"])
+    make("deep/b.png", "red", root=outputs)
+    wait_for(lambda: names(opened) == ["a.png", "b.png"])
+    opened.close()
+
+
 def test_a_saved_picture_is_there_at_once(gallery, make, outputs):
     file = make("a.png", "red")
     gallery.saved(file, file.read_bytes(), "me")
