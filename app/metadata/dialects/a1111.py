@@ -166,11 +166,10 @@ def _names(fields: Fields, prompt: str) -> str:
     name, schedule = sampler_words(named)
     if named and not name:
         fields["Sampler name"] = fields.pop("Sampler")
-    elif name and schedule and named != f"{name} {schedule}":
+    elif name and named not in (name, f"{name} {schedule}"):
         fields["Sampler"] = name
-        fields.setdefault("Schedule type", schedule)
-    elif name and not named.startswith(name):
-        fields["Sampler"] = name
+        if schedule:
+            fields.setdefault("Schedule type", schedule)
     if "Scheduler" in fields and "Schedule type" not in fields and not fields["Scheduler"].endswith("Scheduler"):
         fields["Schedule type"] = schedule_word(fields["Scheduler"])
         if name and schedule:

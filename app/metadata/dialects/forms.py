@@ -9,7 +9,7 @@ from app.metadata.infotext import MIN_FIELDS, NEGATIVE, split_infotext, unquote
 _STEPS = "Steps: "
 _JSON_FIELD = re.compile(r"(?:^|, ?)(\w[\w \-/]{1,60}): ?(?=[{\[])")
 _GLUED_NEGATIVE = re.compile(r"\.?\s*Negative prompt: ")
-_GLUED_STEPS = re.compile(r"[.,]?\s*(?<![\w])(?=Steps: \d{1,5}, (?:Sampler|CFG|Seed|Size)\b)")
+_GLUED_STEPS = re.compile(r"(?:[.,]\s{0,9}|\s{1,9}|(?<![\w\s.,]))(?=Steps: \d{1,5}, (?:Sampler|CFG|Seed|Size)\b)")
 _TEMPLATES = re.compile(r"(Template|Negative ?Template): ?", re.IGNORECASE)
 _PAIR = re.compile(r"(?<![\w \-/])[ \-/]*+(\w[\w \-/]++):[ \t]*+(\"(?:\\.|[^\\\"])++\"(?=,|$)|[^,]*+)")
 _POSTPROCESS = "Postprocess "
