@@ -26,6 +26,8 @@ log = logging.getLogger(__name__)
 CLOSING_S = 20.0
 """How long a forward may take to end when the server is closed."""
 LOOK_S = 0.5
+MOST_BAD_STARTS = 3
+"""So many processes in a row may die while they start before their jobs fail: it will not be chance."""
 STOPPED = EngineStopped("The engine was stopped before the job was done.")
 
 
@@ -81,7 +83,7 @@ class ProcessEngine:
         self._life: _Life | None = None
         self._status = STARTING
         self._models_seen = -1
-        self._deaths = 0
+        self._deaths = self._bad_starts = 0
         self._last_death: str | None = None
         self._wanted, self._closing = threading.Event(), False
         self._thread: threading.Thread | None = None
@@ -252,9 +254,11 @@ class ProcessEngine:
             self._jobs, self._started = {}, {}
             cause = life.cause_of_death()
             self._deaths, self._last_death = self._deaths + 1, cause
+            self._bad_starts = 0 if life.ready else self._bad_starts + 1
+            given_up = life.refused is not None or self._bad_starts >= MOST_BAD_STARTS
         log.error("%s", life.refused or cause)
         for job in jobs:
-            if life.ready:
+            if not given_up:
                 self._on_event(Lost(job, cause, job in started))
             else:
                 reason = f"The engine did not start: {life.refused or cause}"
