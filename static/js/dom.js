@@ -33,6 +33,11 @@ export async function appears(selector) {
   });
 }
 
+/** Where a panel belongs that lies over the page: inside Gradio's own box, whose fonts and colours it then has. */
+export function overPage() {
+  return document.querySelector(".gradio-container") ?? document.body;
+}
+
 export function setText(node, text) {
   if (node.textContent !== text) node.textContent = text;
 }

@@ -32,7 +32,7 @@ function ended({ job: id, state, interrupted, error }) {
 }
 
 const HANDLERS = {
-  job: ({ job: id, state, position = null, loading = null }) => update(id, { state, position, loading }),
+  job: ({ job: id, state, position = null, loading = null, again = null }) => update(id, { state, position, loading, again }),
   progress: ({ job: id, fraction, ...counts }) => update(id, { state: "running", loading: null, position: null, progress: fraction, ...counts }),
   preview: ({ job: id, number }) => takePreview(id, number),
   picture: ({ job: id }) => askJob(id).catch(() => {}),

@@ -8,6 +8,7 @@ import "./gallery.js";
 import "./models.js";
 import "./top_end.js";
 import * as draft from "./draft.js";
+import * as forever from "./forever.js";
 import * as feed from "./feed.js";
 import * as given from "./given.js";
 import { inputImages, inputSize } from "./input_picture.js";
@@ -32,6 +33,7 @@ window.darkroom = {
   },
   readAnswer(answer) {
     letters.readAnswer(answer);
+    forever.answered(answer ?? {});
     if (answer?.job) follow(answer.job).catch(() => {});
     return [];
   },
@@ -71,4 +73,5 @@ given.listen();
 title.start();
 tooltips.start();
 feed.start();
+forever.start();
 refreshModels().catch(() => {});

@@ -8,6 +8,7 @@ import { attempt } from "./notes.js";
 export function describe(job) {
   if (job.state === "queued") {
     const ahead = (job.position ?? 1) - 1;
+    if (job.again) return job.again;
     return ahead <= 0 ? "Starting …" : `Queued: ${ahead} ${ahead === 1 ? "job" : "jobs"} before it`;
   }
   if (job.loading) return `Loading ${job.loading} …`;

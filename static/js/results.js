@@ -6,6 +6,7 @@ import { sendPicture } from "./letters.js";
 import { openLightbox } from "./lightbox.js";
 import { attempt, note } from "./notes.js";
 import { describe, ProgressBar } from "./progress.js";
+import { timing } from "./queue.js";
 
 const STRIP_LENGTH = 36;
 const LIVE = "live:";
@@ -14,7 +15,8 @@ const ENLARGED = 3;
 /** Where a finished picture is, and whether it is a whole one. */
 function whereKept({ id, saved_as: savedAs, job }) {
   const early = job.interrupted && id === job.pictures.at(-1).id ? "Interrupted: made of the steps that were done. " : "";
-  return early + (savedAs ? `Saved as ${savedAs}` : "Not saved; it stays in memory for a while.");
+  const spent = timing(job);
+  return `${early}${savedAs ? `Saved as ${savedAs}` : "Not saved; it stays in memory for a while."}${spent ? ` · ${spent}` : ""}`;
 }
 
 class Results extends HTMLElement {

@@ -25,25 +25,49 @@ def free_port() -> int:
         return int(probe.getsockname()[1])
 
 
+class ServerProcess:
+    """A server on a port and a folder that stay, whose process can be killed and started again."""
+
+    def __init__(self, data: Path, *flags: str) -> None:
+        self._data, self._flags, self._port = data, flags, free_port()
+        self.url = f"http://127.0.0.1:{self._port}/"
+        self.process: subprocess.Popen[bytes] | None = None
+
+    def start(self, path: str = "") -> None:
+        """Starts it and waits until it answers at `path`."""
+        environ = {**os.environ, "GRADIO_ANALYTICS_ENABLED": "False", "HF_HUB_OFFLINE": "1"}
+        log = self._data / "server.log"
+        command = [sys.executable, "-m", "app.cli", "serve", "--port", str(self._port), "--data-dir", str(self._data), *self._flags]
+        with log.open("a") as output:
+            self.process = subprocess.Popen(command, cwd=ROOT, env=environ, stdout=output, stderr=output)
+        _wait(self.url + path, self.process, log)
+
+    def kill(self) -> None:
+        """As `kill -9` and power cuts do it."""
+        assert self.process is not None
+        self.process.kill()
+        self.process.wait()
+
+    def stop(self) -> None:
+        """As Ctrl+C does it."""
+        if self.process is None:
+            return
+        self.process.terminate()
+        try:
+            self.process.wait(15)
+        except subprocess.TimeoutExpired:
+            self.kill()
+
+
 @contextmanager
 def running_server(data: Path, *flags: str, path: str = "") -> Iterator[str]:
     """Its address with a slash at the end, served from the folder `data`; ended afterwards. `path` is asked for until it answers."""
-    url = f"http://127.0.0.1:{(port := free_port())}/"
-    environ = {**os.environ, "GRADIO_ANALYTICS_ENABLED": "False", "HF_HUB_OFFLINE": "1"}
-    log = data / "server.log"
-    command = [sys.executable, "-m", "app.cli", "serve", "--port", str(port), "--data-dir", str(data), *flags]
-    with log.open("w") as output:
-        process = subprocess.Popen(command, cwd=ROOT, env=environ, stdout=output, stderr=output)
-        try:
-            _wait(url + path, process, log)
-            yield url
-        finally:
-            process.terminate()
-            try:
-                process.wait(15)
-            except subprocess.TimeoutExpired:
-                process.kill()
-                process.wait()
+    server = ServerProcess(data, *flags)
+    try:
+        server.start(path)
+        yield server.url
+    finally:
+        server.stop()
 
 
 def _wait(url: str, process: "subprocess.Popen[bytes]", log: Path) -> None:

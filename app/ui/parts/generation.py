@@ -77,6 +77,7 @@ def _prompt_row(tab: str, start: StartValues, styles: Sequence[str]) -> _Prompts
                 paste = icon_button("Read the settings in the prompt box into the fields", "paste", elem_id=f"{tab}_paste")
                 clear = icon_button("Clear the prompts", "clear", elem_id=f"{tab}_clear_prompt")
                 apply = icon_button("Write the chosen styles into the prompts", "styles", elem_id=f"{tab}_style_apply")
+                element("dk-forever", classes=("dk-forever-html",), tab=tab)
                 chosen = gr.Dropdown(
                     list(styles),
                     value=[],
