@@ -55,7 +55,37 @@ def with_known_names(params: "GenerationParams") -> "GenerationParams":
 
     sampler, suffix = find_sampler(params.sampler)
     scheduler = suffix or find_scheduler(params.scheduler)
-    return params.model_copy(update={"sampler": sampler.name, "scheduler": scheduler.label})
+    known: dict[str, object] = {"sampler": sampler.name, "scheduler": scheduler.label}
+    if params.has_hires:
+        known |= _hires_names(params)
+    return params.model_copy(update=known)
+
+
+def _hires_names(params: "GenerationParams") -> dict[str, object]:
+    """The hires pass's names, which are empty where they are the first pass's; and its sizes as they are counted now."""
+    from app.schema.hires import old_first_pass_size
+    from app.schema.samplers import find_sampler, find_scheduler
+    from app.schema.upscalers import find_hires_upscaler
+
+    find_hires_upscaler(params.hr_upscaler)
+    sampler, suffix = find_sampler(params.hr_sampler) if params.hr_sampler else (None, None)
+    scheduler = suffix or (find_scheduler(params.hr_scheduler) if params.hr_scheduler else None)
+    known: dict[str, object] = {"hr_sampler": sampler.name if sampler else "", "hr_scheduler": scheduler.label if scheduler else ""}
+    if params.use_old_hires_fix_width_height:
+        width, height = old_first_pass_size(params.width, params.height)
+        known |= {"use_old_hires_fix_width_height": False, "hr_resize_x": params.width, "hr_resize_y": params.height}
+        known |= {"width": width, "height": height}
+    return known
+
+
+def with_known_checkpoints(catalog: "Catalog", preferred: str, params: "GenerationParams") -> "GenerationParams":
+    """The same with the file names of its checkpoints, also the refiner's and the hires pass's; UnknownName for one that is not here."""
+    named = {"checkpoint": checkpoint_for(catalog, preferred, params.checkpoint).filename}
+    if params.refiner_checkpoint:
+        named["refiner_checkpoint"] = catalog.find(params.refiner_checkpoint).filename
+    if params.has_hires and params.hr_checkpoint:
+        named["hr_checkpoint"] = catalog.find(params.hr_checkpoint).filename
+    return params.model_copy(update=named)
 
 
 def with_chosen_networks(params: "GenerationParams", catalog: "Catalog") -> "GenerationParams":
@@ -79,9 +109,8 @@ def resolver(catalog: "Catalog", options: "OptionsStore") -> "Callable[[Generati
     """The function that makes a job's params final: names that exist, a checkpoint that is there."""
 
     def resolve(params: "GenerationParams") -> "GenerationParams":
-        checkpoint = checkpoint_for(catalog, str(options.get("sd_model_checkpoint") or ""), params.checkpoint)
         final = with_chosen_networks(with_known_names(params), catalog)
-        return final.model_copy(update={"checkpoint": checkpoint.filename})
+        return with_known_checkpoints(catalog, str(options.get("sd_model_checkpoint") or ""), final)
 
     return resolve
 

@@ -20,7 +20,7 @@ from app.prompt import Styles, Tokenizer, strip_comments
 from app.schema.errors import BadPicture, DarkroomError
 from app.schema.params import GenerationParams, Mode, make_params, view_of
 from app.schema.settings import ServerSettings
-from app.server import checkpoint_for, with_known_names
+from app.server import checkpoint_for, with_known_checkpoints, with_known_names
 
 SETTINGS = ("data_dir", "models_dir", "ckpt_dir", "outputs_dir", "styles_file", "device", "dtype", "max_rows")
 HIDDEN = ("mode", "init_images", "quiet", "merged_styles")
@@ -43,7 +43,8 @@ def generate(mode: Mode, arguments: Sequence[str], environ: Mapping[str, str] = 
     file = checkpoint_for(catalog, "", params.checkpoint)
     native = file.facts.native_size_px if file.facts else 512
     size = {side: native for side in ("width", "height") if side not in given and mode == "txt2img"}
-    params = with_known_names(params).model_copy(update={"checkpoint": file.filename, **size})
+    params = with_known_names(params.model_copy(update=size))
+    params = with_known_checkpoints(catalog, "", params)
     images = tuple(inputs.load(start) for start in starts)
     for line in _run(params, images, settings, catalog, Path(options.outdir) if "outdir" in given else None):
         print(line, flush=True)

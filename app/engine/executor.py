@@ -18,6 +18,7 @@ from app.networks.text import Inserted
 from app.prompt import EmbeddingFix
 from app.recipes.ops import Decode, DenoiseRows, Encode, EncodeImage
 from app.schema.errors import TooLarge
+from app.schema.network import NetworkSettings
 
 TEXTS_KEPT = 512
 """Encoded chunks of text kept, each 77 vectors (231 KiB at SD1's width)."""
@@ -122,10 +123,12 @@ class Executor:
         sigmas = torch.tensor([sigma for s in slices for sigma in s.op.sigmas[s.start : s.start + s.rows]], dtype=torch.float32)
         context = torch.cat([s.of(s.op.context) for s in slices])
         concats = [s.of(s.op.concat) for s in slices if s.op.concat is not None]
-        concat = torch.cat(concats) if concats else None
+        told = [t for s in slices if s.op.timesteps is not None for t in s.op.timesteps[s.start : s.start + s.rows]]
+        more = [torch.cat(concats) if concats else None, torch.tensor(told, dtype=torch.float32) if told else None]
 
         def forward(take: slice) -> Tensor:
-            return self._forward(checkpoint, x[take], sigmas[take], context[take], None if concat is None else concat[take])
+            rest = (None if one is None else one[take] for one in more)
+            return self._forward(checkpoint, slices[0].op.network, x[take], sigmas[take], context[take], *rest)
 
         return self._in_parts(slices, len(x), forward, on_pressure)
 
@@ -155,14 +158,14 @@ class Executor:
             on_pressure()
         return torch.split(torch.cat(parts) if len(parts) > 1 else parts[0], [s.rows for s in slices])
 
-    def _forward(self, checkpoint: Checkpoint, x: Tensor, sigmas: Tensor, context: Tensor, concat: Tensor | None) -> Tensor:
+    def _forward(self, checkpoint: Checkpoint, network: NetworkSettings, x: Tensor, sigmas: Tensor, *more: Tensor | None) -> Tensor:
         """One forward, padded to its bucket by repeating the last row: a row's result depends on the bucket alone."""
         rows = len(x)
         spare = self.bucket(rows) - rows
-        x, sigmas, context = self._padded(x, spare), self._padded(sigmas, spare), self._padded(context, spare)
-        concat = None if concat is None else self._padded(concat, spare)
+        context, concat, timesteps = (None if one is None else self._padded(one, spare) for one in more)
+        assert context is not None
         with self.counters.timed():
-            answer = checkpoint.denoise(x, sigmas, context, concat)
+            answer = checkpoint.denoise(self._padded(x, spare), self._padded(sigmas, spare), context, concat, timesteps, network)
         self.counters.forwards += 1
         self.counters.rows += rows
         return answer[:rows]
@@ -221,7 +224,7 @@ class Executor:
 
         def run(take: slice) -> Tensor:
             with self.counters.timed():
-                return checkpoint.encode_image(images[take].to(self.device))
+                return checkpoint.encode_image(images[take].to(self.device), slices[0].op.network)
 
         return self._in_parts(slices, 1, run, on_pressure)
 
@@ -231,7 +234,7 @@ class Executor:
 
         def run(take: slice) -> Tensor:
             with self.counters.timed():
-                return to_pixels(checkpoint.decode(latents[take].to(self.device)))
+                return to_pixels(checkpoint.decode(latents[take].to(self.device), slices[0].op.network))
 
         return self._in_parts(slices, len(latents), run, on_pressure)
 

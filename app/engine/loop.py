@@ -211,7 +211,8 @@ class EngineLoop:
         job = running.job
         if isinstance(op, Finished):
             sha256 = self._residency.sha256(job.params.checkpoint)
-            self._on_event(PictureDone(job.id, op.index, op.pixels, op.seed, op.model.name, sha256, op.extras))
+            extras = op.extras | {label: self._residency.title(name) for label, name in op.checkpoints.items()}
+            self._on_event(PictureDone(job.id, op.index, op.pixels, op.seed, op.model.name, sha256, extras))
             return
         self._on_event(Progress(job.id, op.step, op.steps, op.batch, job.params.n_iter))
         now = time.monotonic()

@@ -215,6 +215,10 @@ class Residency:
             return self._hashes[name].result()
         return self._catalog.hash(self._catalog.find(name))
 
+    def title(self, name: str) -> str:
+        """The checkpoint as infotexts name it: without ending, with the first 10 digits of its hash."""
+        return f"{self._catalog.find(name).name} [{self.sha256(name)[:10]}]"
+
     def drop(self, keep: Collection[str] = ()) -> None:
         """Frees every checkpoint but those of `keep`, in host memory too."""
         for name in [name for name in self._held if name not in keep]:

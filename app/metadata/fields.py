@@ -3,8 +3,9 @@
 from collections.abc import Iterable, Mapping
 
 from app import __version__
-from app.metadata.names import known_sampler, schedule_label
+from app.metadata.names import hires_sampler, known_sampler, schedule_label
 from app.metadata.shown import RULED, shown_settings
+from app.metadata.shown_hires import HIRES, shown_hires
 from app.schema.params import GenerationParams, view_of
 
 Field = tuple[str, object]
@@ -21,7 +22,7 @@ ORDER: tuple[str, ...] = (
     "Final denoising strength", "Denoising curve", "SD upscale overlap", "SD upscale upscaler",
     "Decode prompt", "Decode negative prompt", "Decode CFG scale", "Decode steps", "Randomness", "Sigma Adjustment",
     "Conditional mask weight", "Clip skip", "ENSD", "Token merging ratio", "Token merging ratio hr", "RNG", "Emphasis", "Tiling",
-    "Hires resize", "Hires checkpoint", "Hires sampler", "Hires prompt", "Hires negative prompt", "Hires schedule type",
+    "Hires resize", "Hires checkpoint", "Hires sampler", "Hires CFG Scale", "Hires prompt", "Hires negative prompt", "Hires schedule type",
     "Hires upscale", "Hires steps", "Hires upscaler", "Noise multiplier", "Extra noise",
     "Mask mode", "Soft inpainting enabled", "Soft inpainting schedule bias", "Soft inpainting preservation strength",
     "Soft inpainting transition contrast boost", "Soft inpainting mask influence", "Soft inpainting difference threshold",
@@ -33,7 +34,8 @@ ORDER: tuple[str, ...] = (
     "Hires refiner", "Refiner switch by sampling steps", "Refiner", "Refiner switch at",
     "Skip Early CFG", "NGMS", "NGMS all steps", "Pad conds", "Pad conds v0", "Noise Schedule", "Downcast alphas_cumprod", VERSION,
 )  # fmt: skip
-"""Every label that A1111 1.10.1 wrote into some 1300 reference pictures (and `Fixed Y Values`), in an order that fits all of them.
+"""Every label that A1111 1.10.1 wrote into some 1300 reference pictures (and `Fixed Y Values`, and the CFG scale of the hires pass, which
+it lacks), in an order that fits all of them.
 
 It never writes two labels in both orders; where no picture has both, the neighbours here are those that belong together.
 """
@@ -93,13 +95,15 @@ def _own(params: GenerationParams, seed: int, index: int, model_name: str, model
         "width": f"{params.width}x{params.height}",
         "height": f"{params.width}x{params.height}",
         "checkpoint": model_name or None,
-        "denoising_strength": params.strength if params.mode == "img2img" else None,
+        "denoising_strength": params.strength if params.mode == "img2img" or params.has_hires else None,
         "eta": None,
-        **dict.fromkeys(RULED),
+        **dict.fromkeys((*RULED, *HIRES)),
         **dict(shown_settings(params, sampler, index)),
+        **dict(shown_hires(params)),
     }
-    if sampler is not None and sampler.default_eta not in (None, params.eta_of(sampler)):
-        yield sampler.eta_label, params.eta_of(sampler)
+    for one in (sampler, hires_sampler(params)):
+        if one is not None and one.default_eta not in (None, params.eta_of(one)):
+            yield one.eta_label, params.eta_of(one)
     for name, info in GenerationParams.model_fields.items():
         label = label_of(name)
         value = getattr(params, name)

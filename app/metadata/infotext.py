@@ -1,18 +1,16 @@
 """A1111's infotext, the common tongue: prompt, negative prompt and one line of settings, written and read."""
 
 import json
-import math
 import re
 from collections.abc import Sequence
 
 from app.metadata.compat import added_fields
 from app.metadata.styles import Style, cut_styles
+from app.schema.hires import old_first_pass_size
 
 NEGATIVE = "Negative prompt:"
 MIN_FIELDS = 3
 """A last line with fewer settings than this is part of the prompt."""
-OLD_FIRST_PASS_PIXELS = 512 * 512
-"""What the hires fix of 2022 scaled its first pass to when no size was given for it."""
 
 # Possessive, and never starting inside a run of key characters: the time stays linear for a line of any length.
 _PAIR = re.compile(r"""(?<![\w \-/])[ \-/]*+(\w[\w \-/]++):\s*+("(?:\\.|[^\\"])++"(?=,|$)|[^,]*+)""")
@@ -106,8 +104,7 @@ def _modernise_hires(fields: dict[str, object]) -> None:
     width, height = _side(fields.get("Size-1")), _side(fields.get("Size-2"))
     first_width, first_height = _side(fields["First pass size-1"]), _side(fields["First pass size-2"])
     if not first_width or not first_height:
-        scale = (OLD_FIRST_PASS_PIXELS / max(1, width * height)) ** 0.5
-        first_width, first_height = (math.ceil(side * scale / 64) * 64 for side in (width, height))
+        first_width, first_height = old_first_pass_size(width, height)
     fields |= {"Size-1": first_width, "Size-2": first_height, "Hires resize-1": width, "Hires resize-2": height}
 
 

@@ -1,6 +1,7 @@
 """Names of samplers and schedulers as they stand in texts, where a name that is unknown here is a fact and no error."""
 
 from app.schema.errors import UnknownName
+from app.schema.params import GenerationParams
 from app.schema.samplers import SCHEDULERS, SamplerName, SchedulerName, find_sampler, find_scheduler
 
 _MAX_CHARS = 100
@@ -37,3 +38,15 @@ def schedule_label(sampler: str, scheduler: str) -> str:
     if chosen.name == "automatic" and known is not None and known.automatic is not None:
         return find_scheduler(known.automatic).label
     return chosen.label
+
+
+def hires_sampler(params: GenerationParams) -> SamplerName | None:
+    """The sampler of the hires pass; None if there is no such pass, or the sampler is unknown here."""
+    return known_sampler(params.hr_sampler or params.sampler)[0] if params.has_hires else None
+
+
+def hires_schedule_label(params: GenerationParams) -> str:
+    """What the hires pass's schedule is called where it counts; empty for a sampler on timesteps and for the model's own table."""
+    sampler = hires_sampler(params)
+    label = schedule_label(params.hr_sampler or params.sampler, params.hr_scheduler or params.scheduler)
+    return "" if sampler is None or sampler.on_timesteps or label == SCHEDULERS[0].label else label

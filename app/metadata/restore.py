@@ -17,6 +17,9 @@ _STYLES = "Styles array"
 _SAMPLERS_WITHOUT_SCHEDULER = (1, 9, 0, 0)
 """The first version of A1111 that wrote the schedule apart from the sampler's name."""
 _SHOWN_CHARS = 60
+_HIRES_TOLD = frozenset({"hires upscale", "hires upscaler"})
+SAME = ("Use same sampler", "Use same scheduler", "Use same checkpoint")
+"""What stands for the first pass's, in infotexts and on A1111's page."""
 _BOTH_SIDES = re.compile(r"(.+)-([12])")
 
 
@@ -92,6 +95,7 @@ class _Restoring:
         self._sampling(version)
         self._size("width", "height")
         self._size("seed_resize_from_w", "seed_resize_from_h")
+        self._hires()
         model_name, model_hash = self.pop(setting("checkpoint")), self.pop(MODEL_HASH)
         self._eta()
         for name in GenerationParams.model_fields:
@@ -129,6 +133,29 @@ class _Restoring:
         elif scheduled:
             self.extras[scheduler_label] = scheduled
             self.warnings.append(f"Schedule type {scheduled[:_SHOWN_CHARS]!r} of the picture is not known here, so another one is used.")
+
+    def _hires(self) -> None:
+        """There was a hires pass where its size or its upscaler is told beside a strength, as in A1111."""
+        self._size("hr_resize_x", "hr_resize_y")
+        for name in ("hr_sampler", "hr_scheduler", "hr_checkpoint"):
+            if self.fields.get(setting(name)) in SAME:
+                self.pop(setting(name))
+        named = self.pop(setting("hr_sampler"))
+        sampler, scheduler = known_sampler(named)
+        if sampler is not None:
+            self.take("hr_sampler", sampler.name, setting("hr_sampler"))
+        elif named:
+            self.extras[setting("hr_sampler")] = named
+            self.warnings.append(f"Sampler {named[:_SHOWN_CHARS]!r} of the hires pass is not known here; the first pass's is used.")
+        scheduled = self.pop(setting("hr_scheduler"))
+        scheduler = scheduler or known_scheduler(scheduled)
+        if scheduler is not None:
+            self.take("hr_scheduler", scheduler.label, setting("hr_scheduler"))
+        elif scheduled:
+            self.extras[setting("hr_scheduler")] = scheduled
+        upscaled = self.values.get("hr_resize_x") or self.values.get("hr_resize_y") or self.given.keys() & _HIRES_TOLD
+        if upscaled and setting("denoising_strength").casefold() in self.given:
+            self.values["enable_hr"] = True
 
     def _eta(self) -> None:
         """One setting under two labels: which one stands there is the sampler's matter."""

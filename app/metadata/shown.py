@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from app.metadata.names import known_scheduler, schedule_label
+from app.metadata.names import hires_sampler, hires_schedule_label, known_scheduler, schedule_label
 from app.schema.params import CHURN, GenerationParams
 from app.schema.samplers import SamplerName
 
@@ -24,21 +24,26 @@ def shown_settings(params: GenerationParams, sampler: SamplerName | None, index:
         return
     if params.eta_noise_seed_delta and sampler.names_ensd and params.eta_of(sampler) != 0:
         yield "eta_noise_seed_delta", params.eta_noise_seed_delta
-    if params.always_discard_next_to_last_sigma and not sampler.discards_penultimate:
+    hires = hires_sampler(params)
+    samplers = [sampler] if hires is None else [sampler, hires]
+    if params.always_discard_next_to_last_sigma and not all(one.discards_penultimate for one in samplers):
         yield "always_discard_next_to_last_sigma", True
+    heard = {name for one in samplers for name in one.churn_settings}
     for name in CHURN:
         value = getattr(params, name)
-        if name in sampler.churn_settings and name not in params.quiet and value != GenerationParams.model_fields[name].default:
+        if name in heard and name not in params.quiet and value != GenerationParams.model_fields[name].default:
             yield name, value
     if not sampler.on_timesteps:
-        yield from _of_schedule(params)
+        if params.sgm_noise_multiplier and params.mode == "txt2img":
+            yield "sgm_noise_multiplier", True
+        yield from _of_schedule(params, schedule_label(params.sampler, params.scheduler))
+    if label := hires_schedule_label(params):
+        yield from _of_schedule(params, label)
 
 
-def _of_schedule(params: GenerationParams) -> Iterator[tuple[str, object]]:
+def _of_schedule(params: GenerationParams, label: str) -> Iterator[tuple[str, object]]:
     """A sampler that runs on the model's own table by "Automatic" knows none of a schedule's settings; "Uniform" is told, though."""
-    if params.sgm_noise_multiplier and params.mode == "txt2img":
-        yield "sgm_noise_multiplier", True
-    scheduler = known_scheduler(schedule_label(params.sampler, params.scheduler))
+    scheduler = known_scheduler(label)
     if scheduler is None or scheduler.name == "automatic":
         return
     if params.sigma_min:

@@ -71,14 +71,22 @@ def _normed(norm: torch.nn.GroupNorm, x: Tensor) -> Rows:
 
 
 def _convolution(convolution: torch.nn.Conv2d, rows: Rows, shape: torch.Size, onto: Tensor | None = None) -> Tensor:
-    """A size-keeping convolution over a map of `shape` that `rows` makes, zeros around it; added to `onto` where that is given."""
+    """A size-keeping convolution over a map of `shape` that `rows` makes, with its own padding; added to `onto` where that is given."""
     n, channels, height, width = shape
     total = torch.zeros(n, convolution.out_channels, height, width) if onto is None else onto
     border = convolution.kernel_size[0] // 2
+    circular = convolution.padding_mode == "circular" and border > 0
     step = max(1, BAND_BYTES // (4 * n * channels * width))
     for first in range(0, height, step):
         end = min(first + step, height)
         above, below = max(first - border, 0), min(end + border, height)
-        band = F.pad(rows(above, below), (border, border, border - (first - above), border - (below - end)))
+        band = rows(above, below)
+        if circular:
+            over, under = border - (first - above), border - (below - end)
+            band = torch.cat([rows(height - over, height), band], dim=2) if over else band
+            band = torch.cat([band, rows(0, under)], dim=2) if under else band
+            band = F.pad(band, (border, border, 0, 0), mode="circular")
+        else:
+            band = F.pad(band, (border, border, border - (first - above), border - (below - end)))
         total[:, :, first:end] += F.conv2d(band, convolution.weight, convolution.bias)
     return total

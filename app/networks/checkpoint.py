@@ -17,8 +17,11 @@ from app.networks.keys import DENOISER_PREFIX, denoiser_keys
 from app.networks.noise import SigmaTable, cumulative_alphas, denoised, network_input
 from app.networks.sharing import Twins
 from app.networks.text import Inserted, encode_text
+from app.networks.tiling import circular
+from app.networks.token_merging import merging
 from app.networks.weights import Progress, fill, fill_autoencoder
 from app.schema.errors import BadModelFile
+from app.schema.network import PLAIN, NetworkSettings
 
 
 class Checkpoint:
@@ -89,30 +92,45 @@ class Checkpoint:
         return encode_text(self._networks.text, ids.to(self.device), clip_skip, inserted).float()
 
     @torch.no_grad()
-    def denoise(self, x: Tensor, sigmas: Tensor, context: Tensor, concat: Tensor | None = None) -> Tensor:
+    def denoise(
+        self,
+        x: Tensor,
+        sigmas: Tensor,
+        context: Tensor,
+        concat: Tensor | None = None,
+        timesteps: Tensor | None = None,
+        network: NetworkSettings = PLAIN,
+    ) -> Tensor:
         """The clean latents the network sees in each row of `x` (rows, channels, h, w) at its sigma (rows,).
 
         `context` is (rows, tokens, width). `concat` (rows, further channels, h, w) is for checkpoints with
-        `facts.concat_channels`; it goes to the network as it is, behind the scaled `x`.
+        `facts.concat_channels`; it goes to the network as it is, behind the scaled `x`. `timesteps` (rows,) are told to the network
+        in the place of those that its own noise schedule has for the sigmas.
         """
         x, sigmas = x.to(self.device, torch.float32), sigmas.to(self.device, torch.float32)
         scaled = network_input(x, sigmas)
         if concat is not None:
             scaled = torch.cat([scaled, concat.to(scaled)], dim=1)
         context = context.to(self.device, self.dtype)
-        answer = predict(self._networks.denoiser, scaled.to(self.dtype), self._table.timesteps(sigmas), context)
+        timesteps = self._table.timesteps(sigmas) if timesteps is None else timesteps.to(self.device, torch.float32)
+        unet = self._networks.denoiser
+        with circular(unet, network.tiling), merging(unet, network.token_merging, *x.shape[2:]):
+            answer = predict(unet, scaled.to(self.dtype), timesteps, context)
         return denoised(x, sigmas, answer.float(), self.facts.prediction)
 
     @torch.no_grad()
-    def encode_image(self, images: Tensor) -> Tensor:
-        """(n, 3, H, W) in -1..1, sides multiples of 8, to latents (n, channels, H/8, W/8), scaled as the denoiser wants them."""
-        return autoencoder.encode_mean(self._autoencoder, images.to(self.device)) * self.facts.autoencoder.scale_factor
+    def encode_image(self, images: Tensor, network: NetworkSettings = PLAIN) -> Tensor:
+        """(n, 3, H, W) in -1..1 to latents (n, channels, H/8, W/8, rounded down), scaled as the denoiser wants them."""
+        with circular(self._autoencoder, network.tiling):
+            mean = autoencoder.encode_mean(self._autoencoder, images.to(self.device))
+        return mean * self.facts.autoencoder.scale_factor
 
     @torch.no_grad()
-    def decode(self, latents: Tensor) -> Tensor:
+    def decode(self, latents: Tensor, network: NetworkSettings = PLAIN) -> Tensor:
         """Latents (n, channels, h, w) as the denoiser has them to pictures (n, 3, 8h, 8w), about -1..1."""
         unscaled = latents.to(self.device, torch.float32) / self.facts.autoencoder.scale_factor
-        return autoencoder.decode(self._autoencoder, unscaled)
+        with circular(self._autoencoder, network.tiling):
+            return autoencoder.decode(self._autoencoder, unscaled)
 
     def to(self, device: str) -> None:
         """Moves the weights, in place: to host memory and back costs a copy, not a load."""

@@ -16,4 +16,4 @@ __all__ = ["start"]
 
 def start(params: GenerationParams, images: tuple[Pixels, ...], tokenizer: Tokenizer) -> Recipe:
     """The recipe of a job; nothing has run yet when it is returned."""
-    return img2img(params, tokenizer, images) if params.mode == "img2img" else txt2img(params, tokenizer)
+    return img2img(params, tokenizer, images) if params.mode == "img2img" else txt2img(params, tokenizer, images)

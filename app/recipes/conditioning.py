@@ -1,6 +1,7 @@
 """From prompt texts to conditionings: schedules, AND, chunks, emphasis."""
 
 from collections.abc import Generator, Sequence
+from dataclasses import dataclass
 from typing import cast
 
 import torch
@@ -16,15 +17,36 @@ Told = dict[str, str]
 """Infotext fields of settings that acted on the prompts."""
 
 
+@dataclass(frozen=True, kw_only=True)
+class Said:
+    """The prompts of one pass, and how its schedules count."""
+
+    prompt: str
+    negative: str
+    calls: int
+    """Denoiser calls of the first pass."""
+    hires_calls: int | None = None
+    """Those of the hires pass, where the prompts are for that."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Encoder:
+    """Whose text encoder reads the prompts, and with which adapters in it."""
+
+    checkpoint: str
+    info: ModelInfo
+    adapters: Adapters
+
+
 def conditions_of(
-    params: GenerationParams, tokenizer: Tokenizer, calls: int, info: ModelInfo, adapters: Adapters
+    params: GenerationParams, tokenizer: Tokenizer, said: Said, encoder: Encoder
 ) -> Generator[Op, Answer, tuple[Conditions, Told]]:
-    """The conditionings of one picture of the job. `calls` is the number of denoiser calls, which schedules count."""
-    texts = _Texts(params, tokenizer, calls, info, adapters)
+    """The conditionings of one picture of the job."""
+    texts = _Texts(params, tokenizer, said, encoder)
     parts: list[tuple[float, Scheduled]] = []
-    for text, weight in split_and(cut_tags(params.prompt)[0]):
+    for text, weight in split_and(cut_tags(said.prompt)[0]):
         parts.append((weight, (yield from texts.scheduled(text))))
-    negative = yield from texts.scheduled(params.negative_prompt)
+    negative = yield from texts.scheduled(said.negative)
     longest = max(_tokens(part) for _, part in parts)
     positive = [(weight, _stretched(part, longest)) for weight, part in parts]
     told = ["emphasis"] if texts.use_emphasis and params.emphasis != "Original" else []
@@ -42,9 +64,9 @@ def conditions_of(
 class _Texts:
     """Reads and encodes texts as the job's settings say."""
 
-    def __init__(self, params: GenerationParams, tokenizer: Tokenizer, calls: int, info: ModelInfo, adapters: Adapters) -> None:
-        self._params, self._tokenizer, self._calls = params, tokenizer, calls
-        self._embeddings, self._adapters = info.embeddings, adapters
+    def __init__(self, params: GenerationParams, tokenizer: Tokenizer, said: Said, encoder: Encoder) -> None:
+        self._params, self._tokenizer, self._said, self._encoder = params, tokenizer, said, encoder
+        self._embeddings = encoder.info.embeddings
         self._used: dict[str, None] = {}
         """Embeddings that stood in some text so far, in order of mention."""
         self.use_emphasis = False
@@ -54,12 +76,12 @@ class _Texts:
         """The infotext field of the embeddings that were used."""
         if not self._used:
             return {}
-        hashes = cast(dict[str, str], (yield HashEmbeddings(self._params.checkpoint, tuple(self._used))))
+        hashes = cast(dict[str, str], (yield HashEmbeddings(self._encoder.checkpoint, tuple(self._used))))
         return {"TI hashes": ", ".join(f"{name}: {value}" for name, value in hashes.items())}
 
     def scheduled(self, text: str) -> Generator[Op, Answer, Scheduled]:
         """One prompt without AND; all texts of its schedule get the same number of chunks, filled up with empty ones."""
-        spans = prompt_schedule(text, self._calls, old=self._params.use_old_scheduling)
+        spans = prompt_schedule(text, self._said.calls, self._said.hires_calls, old=self._params.use_old_scheduling)
         prompts = [self._chunked(span) for _, span in spans]
         self.use_emphasis = self.use_emphasis or any(prompt.uses_emphasis for prompt in prompts)
         contexts = yield from self._contexts(prompts)
@@ -86,7 +108,7 @@ class _Texts:
         every = [chunk for chunks in padded for chunk in chunks]
         self._used |= dict.fromkeys(fix.name for chunk in every for fix in chunk.fixes)
         ids, fixes = tuple(chunk.ids for chunk in every), tuple(chunk.fixes for chunk in every)
-        encoded = cast(Tensor, (yield Encode(params.checkpoint, ids, params.clip_skip, fixes, self._adapters)))
+        encoded = cast(Tensor, (yield Encode(self._encoder.checkpoint, ids, params.clip_skip, fixes, self._encoder.adapters)))
         encoded = encoded.view(len(prompts), count, *encoded.shape[1:])
         keeps_mean = params.emphasis == "Original"
         columns = [

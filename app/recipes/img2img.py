@@ -7,44 +7,59 @@ import torch
 from torch import Tensor
 
 from app.prompt import Tokenizer
-from app.recipes.adapters import adapters_of
-from app.recipes.conditioning import conditions_of
-from app.recipes.inpainting import blank_concat
-from app.recipes.ops import Answer, EncodeImage, Load, ModelInfo, Op, Recipe
+from app.recipes.conditioning import Said
+from app.recipes.drawing import Drawing
+from app.recipes.ops import Answer, EncodeImage, ModelInfo, Op, Recipe
 from app.recipes.passes import Pass, finished, sampled
+from app.recipes.refiner import refiner_of
 from app.recipes.resize import Pixels, resized, to_unit
-from app.recipes.settings import negative_skips, picture_noise, sampler_options
-from app.sampling.img2img import entry_step
-from app.sampling.samplers import SAMPLERS
+from app.recipes.settings import picture_noise, sampler_options
+from app.sampling.img2img import Entry, entry_step, stretched_steps
+from app.sampling.samplers import SAMPLERS, SamplerOptions, SamplerSpec
 from app.sampling.table import NoiseTable
+from app.schema.network import NetworkSettings
 from app.schema.params import GenerationParams
 
 
 def img2img(params: GenerationParams, tokenizer: Tokenizer, images: tuple[Pixels, ...]) -> Recipe:
     """Makes the job's pictures from the input pictures; one input serves a whole batch, several are one a picture."""
-    info = cast(ModelInfo, (yield Load(params.checkpoint, params.vae, params.vae_wins)))
-    spec, table = SAMPLERS[params.sampler], NoiseTable(info.alphas_cumprod)
+    drawing = Drawing(params, tokenizer)
+    info = yield from drawing.info(params.checkpoint)
+    spec, table = SAMPLERS[params.sampler], drawing.table(info)
     options = sampler_options(params, spec)
-    entry = spec.entry(params.scheduler, params.steps, entry_step(params.steps, params.strength), table, options)
-    found = yield from adapters_of(params, params.prompt, params.checkpoint)
-    calls = spec.calls(params.steps)  # prompts name steps of the whole schedule
-    conditions, told = yield from conditions_of(params, tokenizer, calls, info, found.adapters)
-    start = yield from _encoded(params, info, images)
-    concat, extras = yield from blank_concat(params, info)
-    extras |= info.told | found.told | told
+    entry = _entry(params, spec, table, options)
     calls = spec.calls(max(1, len(entry.sigmas) - 1))
-    skips = negative_skips(params, spec, table, calls)
+    # Prompts name steps of the whole schedule, and are counted from the first one that is run.
+    said = Said(prompt=params.prompt, negative=params.negative_prompt, calls=spec.calls(params.steps))
+    start = yield from _encoded(params, info, images)
+    height, width = start.shape[2:]
     for batch in range(params.n_iter):
-        about = Pass(params=params, batch=batch, calls=calls, skips=skips, concat=concat, adapters=found.adapters)
-        noise = picture_noise(params, about.first, start.shape[1:], info, entry.span)
-        steps = spec.sample(entry.latents(start, noise.draw()), entry.sigmas, noise, options, table)
-        end = yield from sampled(steps, conditions, about, params.batch_size)
-        extras |= end.told
+        model = yield from drawing.model(params.checkpoint, said, (height, width))
+        about = Pass(
+            drawing=drawing,
+            spec=spec,
+            said=said,
+            batch=batch,
+            calls=calls,
+            cfg_scale=params.cfg_scale,
+            network=NetworkSettings(tiling=params.tiling, token_merging=params.token_merging),
+            refiner=refiner_of(params, params.checkpoint, hires=False),
+        )
+        noise = picture_noise(params, batch * params.batch_size, start.shape[1:], info, entry.span)
+        begin = entry.latents(start, noise.draw() * params.initial_noise_multiplier, params.img2img_extra_noise)
+        end = yield from sampled(spec.sample(begin, entry.sigmas, noise, options, table), model, about, params.batch_size)
+        end = end.cleaned(spec, entry.sigmas)
         if end.latents is not None:
-            latents = spec.finish(end.latents, entry.sigmas) if end.finished else end.latents
-            yield from finished(latents, about, info, extras)
+            yield from finished(end.latents, end.checkpoint, drawing, batch)
         if not end.go_on:
             return
+
+
+def _entry(params: GenerationParams, spec: SamplerSpec, table: NoiseTable, options: SamplerOptions) -> Entry:
+    """Where the pass begins; with `img2img_fix_steps` the schedule is longer, so that the wanted number of steps is run."""
+    if params.img2img_fix_steps and params.strength > 0:
+        return spec.entry(params.scheduler, stretched_steps(params.steps, params.strength), params.steps - 1, table, options)
+    return spec.entry(params.scheduler, params.steps, entry_step(params.steps, params.strength), table, options)
 
 
 def _encoded(params: GenerationParams, info: ModelInfo, images: tuple[Pixels, ...]) -> Generator[Op, Answer, Tensor]:
@@ -52,5 +67,5 @@ def _encoded(params: GenerationParams, info: ModelInfo, images: tuple[Pixels, ..
     latents = []
     for pixels in images[: params.batch_size]:
         unit = to_unit(resized(pixels, params.width, params.height, params.resize_mode))
-        latents.append(cast(Tensor, (yield EncodeImage(params.checkpoint, unit, info.vae))))
+        latents.append(cast(Tensor, (yield EncodeImage(params.checkpoint, unit, info.vae, NetworkSettings(tiling=params.tiling)))))
     return torch.cat([latents[i % len(latents)] for i in range(params.batch_size)])

@@ -11,6 +11,7 @@ import numpy as np
 from torch import Tensor
 
 from app.prompt import EmbeddingFix, EmbeddingIndex
+from app.schema.network import PLAIN, NetworkSettings
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -134,6 +135,7 @@ class EncodeImage:
     """(pictures, 3, height, width) float32 in -1..1."""
     vae: str = ""
     """As in `ModelInfo`."""
+    network: NetworkSettings = PLAIN
 
     @property
     def rows(self) -> int:
@@ -143,7 +145,7 @@ class EncodeImage:
     @property
     def group(self) -> tuple[object, ...]:
         """Pictures of one size share an encode."""
-        return ("encode image", self.checkpoint, tuple(self.images.shape[1:]), self.vae)
+        return ("encode image", self.checkpoint, tuple(self.images.shape[1:]), self.vae, self.network)
 
 
 @dataclass(frozen=True, eq=False)
@@ -159,6 +161,9 @@ class DenoiseRows:
     concat: Tensor | None = None
     """(rows, concat channels, height/8, width/8) for checkpoints that take more than the latent."""
     adapters: Adapters = ()
+    timesteps: tuple[float, ...] | None = None
+    """One a row, where they are not those that the checkpoint's own noise schedule has for the sigmas."""
+    network: NetworkSettings = PLAIN
 
     @property
     def rows(self) -> int:
@@ -170,7 +175,8 @@ class DenoiseRows:
         """Rows of equal groups can share a forward."""
         concat = None if self.concat is None else tuple(self.concat.shape[1:])
         changes = tuple((a.kind, a.file, a.denoiser, a.rank) for a in self.adapters if a.denoiser)
-        return ("denoise", self.checkpoint, tuple(self.x.shape[1:]), tuple(self.context.shape[1:]), concat, changes)
+        sizes = tuple(self.x.shape[1:]), tuple(self.context.shape[1:])
+        return ("denoise", self.checkpoint, *sizes, concat, changes, self.timesteps is None, self.network)
 
 
 @dataclass(frozen=True, eq=False)
@@ -181,6 +187,7 @@ class Decode:
     latents: Tensor
     vae: str = ""
     """As in `ModelInfo`."""
+    network: NetworkSettings = PLAIN
 
     @property
     def rows(self) -> int:
@@ -190,7 +197,7 @@ class Decode:
     @property
     def group(self) -> tuple[object, ...]:
         """Latents of one size share a decode."""
-        return ("decode", self.checkpoint, tuple(self.latents.shape[1:]), self.vae)
+        return ("decode", self.checkpoint, tuple(self.latents.shape[1:]), self.vae, self.network)
 
 
 @dataclass(frozen=True, eq=False)
@@ -198,7 +205,7 @@ class Note:
     """Progress; needs no answer (None is sent at once)."""
 
     step: int
-    """Denoiser calls done in this pass."""
+    """Denoiser calls done in this batch."""
     steps: int
     batch: int
     """Which of the job's `n_iter` passes this is, from 0."""
@@ -216,6 +223,8 @@ class Finished:
     model: ModelInfo
     extras: dict[str, str] = field(default_factory=dict)
     """Infotext fields that only the recipe knows (label to value)."""
+    checkpoints: dict[str, str] = field(default_factory=dict)
+    """Infotext fields that name a checkpoint (label to a catalogue name): the engine, which knows its hash, writes it in."""
 
 
 Op = Load | FindAdapters | HashEmbeddings | Encode | EncodeImage | DenoiseRows | Decode | Note | Finished

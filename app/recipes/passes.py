@@ -1,42 +1,43 @@
-"""One pass of a batch through a sampler: guidance, progress notes, and what an interrupt leaves."""
+"""One pass of a batch through a sampler: guidance, the refiner, progress notes, and what an interrupt leaves."""
 
-from collections.abc import Generator
-from dataclasses import dataclass
+from collections.abc import Generator, Sequence
+from dataclasses import dataclass, replace
 from typing import cast
 
-import torch
 from torch import Tensor
 
-from app.recipes.ops import Adapters, Answer, Decode, DenoiseRows, Finished, Interrupted, ModelInfo, Note, Op
-from app.recipes.settings import acted
-from app.sampling.guidance import Conditions, NegativeSkips, Watched, guided
-from app.sampling.protocol import Sampler
-from app.schema.params import GenerationParams
-
-DECODED_AT_ONCE = 4
+from app.recipes.conditioning import Said
+from app.recipes.drawing import Drawing, Model
+from app.recipes.ops import Answer, Decode, DenoiseRows, Finished, Interrupted, Note, Op
+from app.recipes.refiner import Refiner, told_of
+from app.recipes.settings import acted, label_of, negative_skips
+from app.sampling.guidance import Guided, Watched, guided
+from app.sampling.protocol import Denoise, Sampler
+from app.sampling.samplers import SamplerSpec
+from app.schema.errors import NotSupported
+from app.schema.network import NetworkSettings
 
 
 @dataclass(frozen=True, kw_only=True)
 class Pass:
-    """What one pass is about: which batch of the job, how many denoiser calls, and what else the network takes."""
+    """What one pass is about: which batch of the job, how many denoiser calls, what guides it."""
 
-    params: GenerationParams
+    drawing: Drawing
+    spec: SamplerSpec
+    said: Said
     batch: int
     calls: int
-    skips: NegativeSkips
-    concat: Tensor | None = None
-    """(pictures or 1, channels, height/8, width/8)"""
-    adapters: Adapters = ()
+    before: int = 0
+    """Denoiser calls of the batch's earlier pass."""
+    after: int = 0
+    """Those of the pass that follows."""
+    cfg_scale: float
+    network: NetworkSettings
+    refiner: Refiner | None = None
 
-    @property
-    def first(self) -> int:
-        """Number of the batch's first picture in the job."""
-        return self.batch * self.params.batch_size
-
-    @property
-    def seeds(self) -> list[int]:
-        """One seed a picture of the batch."""
-        return [self.params.seed_of(self.first + i) for i in range(self.params.batch_size)]
+    def note(self, calls: int, latents: Tensor | None = None) -> Note:
+        """Progress after so many calls of this pass."""
+        return Note(self.before + min(calls, self.calls), self.before + self.calls + self.after, self.batch, latents)
 
 
 @dataclass(frozen=True, eq=False)
@@ -48,37 +49,81 @@ class Sampled:
     finished: bool
     go_on: bool
     """Whether the job's later batches follow (a skip lets them, an interrupt does not)."""
-    told: dict[str, str]
-    """Infotext fields of what acted on the way."""
+    checkpoint: str
+    """Whose latents they are, and so who decodes them."""
+
+    def cleaned(self, spec: SamplerSpec, sigmas: Sequence[float]) -> "Sampled":
+        """The latents to decode, from those that the sampler ended with."""
+        if self.latents is None or not self.finished:
+            return self
+        return replace(self, latents=spec.finish(self.latents, sigmas))
 
 
-def sampled(sampler: Sampler, conditions: Conditions, about: Pass, pictures: int) -> Generator[Op, Answer, Sampled]:
+def sampled(sampler: Sampler, model: Model, about: Pass, pictures: int) -> Generator[Op, Answer, Sampled]:
     """Runs the pass; an interrupt ends it with the latest denoised latents."""
-    watched = Watched()
-    steps = guided(sampler, [conditions] * pictures, about.params.cfg_scale, watched, about.skips)
-    noted = 0
+    drawing, watched = about.drawing, Watched()
+    skips = negative_skips(drawing.params, about.spec, model.table, about.calls)
     try:
-        yield Note(0, about.calls, about.batch)
+        yield about.note(0)
+        question = next(sampler)
+        while True:
+            if _refiner_takes_over(about, model, watched.calls, question):
+                model = yield from _refined(about, model, question)
+            steps = guided(question, [model.conditions] * pictures, about.cfg_scale, watched, skips)
+            answer = yield from _answered(steps, model, about)
+            yield about.note(watched.calls, watched.denoised)
+            question = sampler.send(answer)
+    except StopIteration as end:
+        yield about.note(about.calls, watched.denoised)
+        drawing.extras |= acted(drawing.params, watched.acted)
+        return Sampled(end.value, True, True, model.checkpoint)
+    except Interrupted as stop:
+        drawing.extras |= acted(drawing.params, watched.acted)
+        return Sampled(watched.denoised, False, stop.skip, model.checkpoint)
+
+
+def _answered(steps: Guided, model: Model, about: Pass) -> Generator[Op, Answer, Tensor]:
+    """Runs the rows of one question through the network."""
+    try:
         rows = next(steps)
         while True:
-            concat = None if about.concat is None else torch.cat([about.concat[i % len(about.concat)][None] for i in rows.pictures])
+            concat = None if model.concat is None else model.concat.expand(len(rows.x), -1, -1, -1)
+            timesteps = (model.table.timestep_of(rows.sigma),) * len(rows.x) if about.drawing.alters_schedule else None
             sigmas = (rows.sigma,) * len(rows.x)
-            op = DenoiseRows(about.params.checkpoint, rows.x, sigmas, rows.context, concat, about.adapters)
+            op = DenoiseRows(model.checkpoint, rows.x, sigmas, rows.context, concat, model.adapters, timesteps, about.network)
             rows = steps.send(cast(Tensor, (yield op)))
-            if watched.calls > noted:
-                noted = watched.calls
-                yield Note(noted, about.calls, about.batch, watched.denoised)
     except StopIteration as end:
-        yield Note(about.calls, about.calls, about.batch, watched.denoised)
-        return Sampled(end.value, True, True, acted(about.params, watched.acted))
-    except Interrupted as stop:
-        return Sampled(watched.denoised, False, stop.skip, acted(about.params, watched.acted))
+        return cast(Tensor, end.value)
 
 
-def finished(latents: Tensor, about: Pass, info: ModelInfo, extras: dict[str, str]) -> Generator[Op, Answer, None]:
-    """Decodes the pass's pictures, a few at a time so that the first ones need not wait for the last, and hands them over."""
-    for first in range(0, len(about.seeds), DECODED_AT_ONCE):
-        several = latents[first : first + DECODED_AT_ONCE]
-        pixels = cast(Tensor, (yield Decode(about.params.checkpoint, several, info.vae)))
-        for i, picture in enumerate(pixels, first):
-            yield Finished(about.first + i, picture.numpy(), about.seeds[i], info, extras)
+def _refiner_takes_over(about: Pass, model: Model, call: int, question: Denoise) -> bool:
+    refiner = about.refiner
+    if refiner is None or model.checkpoint == refiner.checkpoint:
+        return False
+    return refiner.is_due(call, about.calls, question.sigma, model.table, on_timesteps=about.spec.name.on_timesteps)
+
+
+def _refined(about: Pass, model: Model, question: Denoise) -> Generator[Op, Answer, Model]:
+    """The refiner with the pass's prompts, which its own text encoder reads."""
+    assert about.refiner is not None
+    drawing, checkpoint = about.drawing, about.refiner.checkpoint
+    info = yield from drawing.info(checkpoint)
+    if info.latent_channels != question.x.shape[1]:
+        raise NotSupported(f"The refiner {info.name} has latents of another kind than the checkpoint; choose one of the same family.")
+    height, width = question.x.shape[2:]
+    refined = yield from drawing.model(checkpoint, about.said, (height, width))
+    drawing.extras |= acted(drawing.params, told_of(drawing.params))
+    drawing.checkpoints |= {label_of("refiner_checkpoint"): checkpoint}
+    return refined
+
+
+def finished(latents: Tensor, checkpoint: str, drawing: Drawing, batch: int) -> Generator[Op, Answer, None]:
+    """Decodes a batch's pictures one by one and hands them over."""
+    params = drawing.params
+    info = yield from drawing.info(params.checkpoint)
+    vae = (yield from drawing.info(checkpoint)).vae
+    network = NetworkSettings(tiling=params.tiling)
+    for i in range(params.batch_size):
+        index = batch * params.batch_size + i
+        pixels = cast(Tensor, (yield Decode(checkpoint, latents[i : i + 1], vae, network)))
+        yield Finished(index, pixels[0].numpy(), params.seed_of(index), info, dict(drawing.extras), dict(drawing.checkpoints))

@@ -72,5 +72,11 @@ def negative_skips(params: GenerationParams, spec: SamplerSpec, table: NoiseTabl
 
 def acted(params: GenerationParams, names: Iterable[str]) -> dict[str, str]:
     """Infotext fields of settings that are told only where they acted."""
-    labels = {view_of(name).label: str(getattr(params, name)) for name in names}
-    return {label: value for label, value in labels.items() if label is not None}
+    return {label_of(name): str(getattr(params, name)) for name in names}
+
+
+def label_of(name: str) -> str:
+    """What the infotext calls a field of GenerationParams that it can tell."""
+    label = view_of(name).label
+    assert label is not None, f"GenerationParams.{name} has lost its infotext label"
+    return label

@@ -1,40 +1,76 @@
-"""Text to picture: noise, one pass of the sampler, decode."""
+"""Text to picture: noise, one pass of the sampler, perhaps the hires fix, decode."""
 
+from collections.abc import Generator
 from typing import cast
 
+import torch
+from torch import Tensor
+
 from app.prompt import Tokenizer
-from app.recipes.adapters import adapters_of
-from app.recipes.conditioning import conditions_of
-from app.recipes.inpainting import blank_concat
-from app.recipes.ops import Load, ModelInfo, Recipe
-from app.recipes.passes import Pass, finished, sampled
-from app.recipes.settings import negative_skips, picture_noise, sampler_options
+from app.recipes.conditioning import Said
+from app.recipes.drawing import Drawing
+from app.recipes.hires import hires, hires_calls
+from app.recipes.ops import Answer, EncodeImage, Op, Recipe
+from app.recipes.passes import Pass, Sampled, finished, sampled
+from app.recipes.refiner import refiner_of
+from app.recipes.resize import Pixels, to_unit
+from app.recipes.settings import picture_noise, sampler_options
 from app.sampling.samplers import SAMPLERS
-from app.sampling.table import NoiseTable
+from app.schema.hires import LATENT_PX
+from app.schema.network import NetworkSettings
 from app.schema.params import GenerationParams
 
 
-def txt2img(params: GenerationParams, tokenizer: Tokenizer) -> Recipe:
-    """Makes the job's pictures, `n_iter` batches one after another, each batch in one pass."""
-    info = cast(ModelInfo, (yield Load(params.checkpoint, params.vae, params.vae_wins)))
-    spec, table = SAMPLERS[params.sampler], NoiseTable(info.alphas_cumprod)
+def txt2img(params: GenerationParams, tokenizer: Tokenizer, images: tuple[Pixels, ...] = ()) -> Recipe:
+    """Makes the job's pictures, `n_iter` batches one after another.
+
+    With the hires fix, `images` may be finished first pictures, which are then enlarged; the first pass is left out.
+    """
+    drawing = Drawing(params, tokenizer)
+    for batch in range(params.n_iter):
+        end = yield from (_given(drawing, images) if images and params.has_hires else _first_pass(drawing, batch))
+        if params.has_hires and end.finished:
+            end = yield from hires(drawing, batch, end)
+        if end.latents is not None:
+            yield from finished(end.latents, end.checkpoint, drawing, batch)
+        if not end.go_on:
+            return
+
+
+def _first_pass(drawing: Drawing, batch: int) -> Generator[Op, Answer, Sampled]:
+    params = drawing.params
+    info = yield from drawing.info(params.checkpoint)
+    spec, table = SAMPLERS[params.sampler], drawing.table(info)
     options = sampler_options(params, spec)
     calls = spec.calls(params.steps)
     sigmas = spec.sigmas(params.scheduler, params.steps, table, options)
-    found = yield from adapters_of(params, params.prompt, params.checkpoint)
-    conditions, told = yield from conditions_of(params, tokenizer, calls, info, found.adapters)
-    shape = (info.latent_channels, params.height // 8, params.width // 8)
-    concat, extras = yield from blank_concat(params, info)
-    extras |= info.told | found.told | told
-    skips = negative_skips(params, spec, table, calls)
-    for batch in range(params.n_iter):
-        about = Pass(params=params, batch=batch, calls=calls, skips=skips, concat=concat, adapters=found.adapters)
-        noise = picture_noise(params, about.first, shape, info)
-        steps = spec.sample(spec.initial(noise.draw(), sigmas, options), sigmas, noise, options, table)
-        end = yield from sampled(steps, conditions, about, params.batch_size)
-        extras |= end.told
-        if end.latents is not None:
-            latents = spec.finish(end.latents, sigmas) if end.finished else end.latents
-            yield from finished(latents, about, info, extras)
-        if not end.go_on:
-            return
+    said = Said(prompt=params.prompt, negative=params.negative_prompt, calls=calls)
+    size = params.height // LATENT_PX, params.width // LATENT_PX
+    model = yield from drawing.model(params.checkpoint, said, size)
+    about = Pass(
+        drawing=drawing,
+        spec=spec,
+        said=said,
+        batch=batch,
+        calls=calls,
+        after=hires_calls(params),
+        cfg_scale=params.cfg_scale,
+        network=NetworkSettings(tiling=params.tiling, token_merging=params.token_merging),
+        refiner=refiner_of(params, params.checkpoint, hires=False),
+    )
+    noise = picture_noise(params, batch * params.batch_size, (info.latent_channels, *size), info)
+    steps = spec.sample(spec.initial(noise.draw(), sigmas, options), sigmas, noise, options, table)
+    end = yield from sampled(steps, model, about, params.batch_size)
+    return end.cleaned(spec, sigmas)
+
+
+def _given(drawing: Drawing, images: tuple[Pixels, ...]) -> Generator[Op, Answer, Sampled]:
+    """The latents of pictures that are there already, one a picture of the batch."""
+    params = drawing.params
+    vae = (yield from drawing.info(params.checkpoint)).vae
+    network = NetworkSettings(tiling=params.tiling)
+    latents = []
+    for pixels in images[: params.batch_size]:
+        latents.append(cast(Tensor, (yield EncodeImage(params.checkpoint, to_unit(pixels), vae, network))))
+    whole = torch.cat([latents[i % len(latents)] for i in range(params.batch_size)])
+    return Sampled(whole, finished=True, go_on=True, checkpoint=params.checkpoint)

@@ -7,7 +7,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from app.sampling.protocol import Denoise, Sampler
+from app.sampling.protocol import Denoise
 
 CFG_PP_UNIT = 12.5
 """A1111's CFG scale that counts as a guidance of 1 for samplers of the CFG++ kind."""
@@ -85,31 +85,23 @@ class Watched:
 Guided = Generator[Rows, Tensor, Tensor]
 
 
-def guided(
-    sampler: Sampler, conditions: Sequence[Conditions], cfg_scale: float, watched: Watched, skips: NegativeSkips | None = None
-) -> Guided:
-    """Runs a sampler, answering each of its questions with `negative + sum of weight * cfg * (positive - negative)`.
+def guided(question: Denoise, conditions: Sequence[Conditions], cfg_scale: float, watched: Watched, skips: NegativeSkips) -> Guided:
+    """Answers one question of a sampler with `negative + sum of weight * cfg * (positive - negative)`; returns what to send it.
 
     Rows are laid out as A1111 does: the positive parts of all pictures in order, then one negative row a picture. Parts with
     another number of tokens than the negative prompt's cannot share its forward and are asked for apart.
     Where the negative's share is exactly zero (CFG 1) it is not asked for at all. Where `skips` leave it out, the first part of the
     prompt stands in its place, at a scale of 1: a prompt of one part is then its own plain answer.
     """
-    skips = skips or NegativeSkips()
-    try:
-        question = next(sampler)
-        while True:
-            cfg = cfg_scale / CFG_PP_UNIT if question.both else cfg_scale
-            acting = skips.acting(watched.calls, question.sigma)
-            watched.acted.update(acting)
-            if acting:
-                watched.denoised, negative = yield from _without_negative(question, conditions, watched.calls)
-            else:
-                watched.denoised, negative = yield from _denoised(question, conditions, cfg, watched.calls)
-            watched.calls += 1
-            question = sampler.send(torch.stack([watched.denoised, negative]) if question.both else watched.denoised)
-    except StopIteration as end:
-        return end.value  # type: ignore[no-any-return]
+    cfg = cfg_scale / CFG_PP_UNIT if question.both else cfg_scale
+    acting = skips.acting(watched.calls, question.sigma)
+    watched.acted.update(acting)
+    if acting:
+        watched.denoised, negative = yield from _without_negative(question, conditions, watched.calls)
+    else:
+        watched.denoised, negative = yield from _denoised(question, conditions, cfg, watched.calls)
+    watched.calls += 1
+    return torch.stack([watched.denoised, negative]) if question.both else watched.denoised
 
 
 def _denoised(

@@ -50,6 +50,13 @@ class NoiseTable:
         return int((torch.tensor(sigma, dtype=torch.float32).log() - self.log_sigmas).abs().argmin())
 
 
+def noise_table(alphas_cumprod: Tensor, *, zero_snr: bool = False, downcast: bool = False) -> NoiseTable:
+    """The table of a model's cumulative alphas; `downcast` rounds them to 16 bits first, `zero_snr` ends them in pure noise."""
+    if downcast:
+        alphas_cumprod = alphas_cumprod.half().float()
+    return NoiseTable(zero_terminal_snr(alphas_cumprod) if zero_snr else alphas_cumprod)
+
+
 def zero_terminal_snr(alphas_cumprod: Tensor) -> Tensor:
     """The cumulative alphas shifted and stretched so that the last timestep is pure noise (Lin et al. 2023, algorithm 1)."""
     root = alphas_cumprod.sqrt()

@@ -9,11 +9,13 @@ from typing import Annotated, Literal, Self, get_args
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
 from app.schema.errors import InvalidParams
+from app.schema.hires import HiresSize, hires_size
 from app.schema.samplers import SamplerName
 
 MAX_PROMPT_CHARS = 100_000
 MAX_PIXELS = 64 * 1024 * 1024
 """Largest picture (width x height); what fits in memory is the engine's question, this is what is sane."""
+MIN_SIDE_PX = 8
 MAX_PICTURES = 10_000
 """Most pictures one job may ask for (batch size x batch count)."""
 MAX_SEED = 2**64 - 1
@@ -21,6 +23,8 @@ MAX_SEED = 2**64 - 1
 Mode = Literal["txt2img", "img2img"]
 RandomSource = Literal["CPU", "GPU", "NV"]
 Emphasis = Literal["Original", "No norm", "Ignore", "None"]
+NoiseSchedule = Literal["Default", "Zero Terminal SNR"]
+RefinerPass = Literal["first pass", "second pass", "both passes"]
 ChurnSetting = Literal["s_churn", "s_tmin", "s_tmax", "s_noise"]
 CHURN: tuple[ChurnSetting, ...] = get_args(ChurnSetting)
 
@@ -69,8 +73,8 @@ class GenerationParams(BaseModel):
     seed: Annotated[int, View(label="Seed", section="seed")] = Field(
         -1, ge=-1, le=MAX_SEED, description="-1: drawn when the job is accepted."
     )
-    width: Annotated[int, View(label="Size", flags=("--W",), section="size", title="Width")] = Field(512, ge=8, le=16384)
-    height: Annotated[int, View(label="Size", flags=("--H",), section="size", title="Height")] = Field(512, ge=8, le=16384)
+    width: Annotated[int, View(label="Size", flags=("--W",), section="size", title="Width")] = Field(512, ge=MIN_SIDE_PX, le=16384)
+    height: Annotated[int, View(label="Size", flags=("--H",), section="size", title="Height")] = Field(512, ge=MIN_SIDE_PX, le=16384)
     batch_size: Annotated[int, View(flags=("--n_samples",), section="batch", title="Batch size")] = Field(1, ge=1, le=1000)
     n_iter: Annotated[int, View(flags=("--n_iter",), section="batch", title="Batch count")] = Field(1, ge=1, le=10000)
     checkpoint: Annotated[str, View(label="Model", option="sd_model_checkpoint", flags=("--ckpt",), section="model")] = Field(
@@ -94,10 +98,102 @@ class GenerationParams(BaseModel):
     disable_extra_networks: bool = Field(False, description="Tags of LoRAs and hypernetworks are cut out of the prompt and do nothing.")
     clip_skip: Annotated[int, View(label="Clip skip", option="CLIP_stop_at_last_layers", section="model")] = Field(1, ge=1, le=12)
     denoising_strength: Annotated[float | None, View(label="Denoising strength", flags=("--strength",), section="img2img")] = Field(
-        None, ge=0, le=1, description="img2img only; None there means 0.75."
+        None, ge=0, le=1, description="img2img and hires fix: how much is drawn anew; None there means 0.75."
     )
     resize_mode: Annotated[int, View(section="img2img", title="Resize mode")] = Field(
         0, ge=0, le=2, description="0 just resize, 1 crop and resize, 2 resize and fill."
+    )
+    initial_noise_multiplier: Annotated[float, View(label="Noise multiplier", option="initial_noise_multiplier")] = Field(
+        1.0, ge=0, le=10, allow_inf_nan=False, description="Scale of img2img's first noise; below 1 softens the picture."
+    )
+    img2img_extra_noise: Annotated[float, View(label="Extra noise", option="img2img_extra_noise")] = Field(
+        0.0, ge=0, le=10, allow_inf_nan=False, description="More noise on the picture that img2img or the hires pass begins with."
+    )
+    img2img_color_correction: Annotated[bool, View(option="img2img_color_correction")] = Field(
+        False, description="img2img: the colours of the input picture; not there yet."
+    )
+    img2img_fix_steps: Annotated[bool, View(option="img2img_fix_steps")] = Field(
+        False, description="img2img does all the steps that were asked for, whatever its strength."
+    )
+
+    # Hires fix: the picture is enlarged and a part of the schedule runs again.
+    enable_hr: Annotated[bool, View(title="Hires. fix")] = Field(
+        False, description="txt2img: enlarge the picture and draw it once more with more detail."
+    )
+    hr_upscaler: Annotated[str, View(label="Hires upscaler", title="Upscaler")] = Field(
+        "", max_length=100, description="How the first picture is enlarged; empty: Latent."
+    )
+    hr_second_pass_steps: Annotated[int, View(label="Hires steps")] = Field(
+        0, ge=0, le=1000, description="Steps of the hires pass; 0: as many as the first has."
+    )
+    hr_scale: Annotated[float, View(label="Hires upscale", title="Upscale by")] = Field(
+        2.0, ge=0.1, le=16, allow_inf_nan=False, description="How many times wider and higher."
+    )
+    hr_resize_x: Annotated[int, View(label="Hires resize", title="Resize width to")] = Field(
+        0, ge=0, le=16384, description="A width to reach in place of the factor; 0: from the height, or none."
+    )
+    hr_resize_y: Annotated[int, View(label="Hires resize", title="Resize height to")] = Field(
+        0, ge=0, le=16384, description="A height to reach; with both numbers what sticks out is cut off."
+    )
+    hr_checkpoint: Annotated[
+        str, View(label="Hires checkpoint", api="hr_checkpoint_name", title="Hires checkpoint", where_it_acts=True)
+    ] = Field("", max_length=1000, description="Checkpoint of the hires pass; empty: the same.")
+    hr_sampler: Annotated[str, View(label="Hires sampler", api="hr_sampler_name", title="Hires sampling method")] = Field(
+        "", max_length=100, description="Sampler of the hires pass; empty: the same."
+    )
+    hr_scheduler: Annotated[str, View(label="Hires schedule type")] = Field(
+        "", max_length=100, description="Schedule of the hires pass; empty: the same."
+    )
+    hr_cfg: Annotated[float | None, View(label="Hires CFG Scale")] = Field(
+        None, ge=-100, le=1000, allow_inf_nan=False, description="CFG scale of the hires pass; None: the same."
+    )
+    hr_prompt: Annotated[str, View(label="Hires prompt")] = Field(
+        "", max_length=MAX_PROMPT_CHARS, description="Prompt of the hires pass; empty: the same."
+    )
+    hr_negative_prompt: Annotated[str, View(label="Hires negative prompt")] = Field(
+        "", max_length=MAX_PROMPT_CHARS, description="Negative prompt of the hires pass; empty: the same."
+    )
+    hires_fix_use_firstpass_conds: Annotated[bool, View(option="hires_fix_use_firstpass_conds")] = Field(
+        False, description="The first pass's checkpoint reads the prompts of the hires pass, too."
+    )
+    use_old_hires_fix_width_height: Annotated[bool, View(option="use_old_hires_fix_width_height")] = Field(
+        False, description="Width and height are those of the finished picture; the first one has about 512x512 pixels."
+    )
+
+    # Refiner: another checkpoint for the end of a pass.
+    refiner_checkpoint: Annotated[str, View(label="Refiner", title="Checkpoint", where_it_acts=True)] = Field(
+        "", max_length=1000, description="Checkpoint that finishes the picture; empty: none."
+    )
+    refiner_switch_at: Annotated[float, View(label="Refiner switch at", title="Switch at", where_it_acts=True)] = Field(
+        0.8, ge=0, le=1, allow_inf_nan=False, description="Share of the way after which the refiner takes over; 1: never."
+    )
+    refiner_switch_by_sample_steps: Annotated[
+        bool, View(label="Refiner switch by sampling steps", option="refiner_switch_by_sample_steps", where_it_acts=True)
+    ] = Field(False, description="The way is counted in denoiser calls and not in the model's timesteps.")
+    hires_fix_refiner_pass: Annotated[
+        RefinerPass, View(label="Hires refiner", option="hires_fix_refiner_pass", where_it_acts=True)
+    ] = Field(
+        "second pass", description="Which pass of a picture with hires fix the refiner finishes."
+    )
+
+    # How the networks run.
+    tiling: Annotated[bool, View(label="Tiling", option="tiling")] = Field(
+        False, description="The picture's edges fit each other, so that it can be laid like tiles."
+    )
+    sd_noise_schedule: Annotated[NoiseSchedule, View(label="Noise Schedule", option="sd_noise_schedule")] = Field(
+        "Default", description="Zero Terminal SNR begins with pure noise, for models trained so."
+    )
+    use_downcasted_alpha_bar: Annotated[bool, View(label="Downcast alphas_cumprod", option="use_downcasted_alpha_bar")] = Field(
+        False, description="The model's noise levels are rounded to 16 bits, as old versions of A1111 did."
+    )
+    token_merging_ratio: Annotated[float, View(label="Token merging ratio", option="token_merging_ratio")] = Field(
+        0.0, ge=0, le=0.9, allow_inf_nan=False, description="Share of like pixels that attention takes together: faster, with less detail."
+    )
+    token_merging_ratio_img2img: Annotated[float, View(option="token_merging_ratio_img2img")] = Field(
+        0.0, ge=0, le=0.9, allow_inf_nan=False, description="That of img2img; 0: the same."
+    )
+    token_merging_ratio_hr: Annotated[float, View(label="Token merging ratio hr", option="token_merging_ratio_hr")] = Field(
+        0.0, ge=0, le=0.9, allow_inf_nan=False, description="That of the hires pass; 0: the same."
     )
 
     # How much noise a step brings back, after Karras et al. 2022 and in A1111's names.
@@ -187,7 +283,7 @@ class GenerationParams(BaseModel):
         False, description="Forwards hold this job's rows only, so the picture is byte-equal to the one made alone."
     )
 
-    @field_validator("prompt", "negative_prompt")
+    @field_validator("prompt", "negative_prompt", "hr_prompt", "hr_negative_prompt")
     @classmethod
     def _no_nul(cls, text: str) -> str:
         return text.replace("\x00", "")
@@ -200,6 +296,14 @@ class GenerationParams(BaseModel):
             raise ValueError(f"batch size {self.batch_size} times batch count {self.n_iter} is over the limit of {MAX_PICTURES} pictures")
         if self.mode == "img2img" and not self.init_images:
             raise ValueError("img2img needs a picture to start from")
+        if self.mode == "img2img" and self.img2img_color_correction:
+            raise ValueError("option img2img_color_correction is not there yet; switch the option off for img2img")
+        if self.enable_hr and self.mode == "txt2img":
+            width, height = self.hires_size.picture
+            if width * height > MAX_PIXELS:
+                raise ValueError(f"the hires fix would make {width}x{height}, over the limit of {MAX_PIXELS // 1024**2} megapixels")
+            if min(width, height) < MIN_SIDE_PX:
+                raise ValueError(f"the hires fix would make {width}x{height}; sides of at least {MIN_SIDE_PX} pixels are possible")
         return self
 
     @property
@@ -219,8 +323,29 @@ class GenerationParams(BaseModel):
 
     @property
     def strength(self) -> float:
-        """Denoising strength of img2img with its default filled in."""
+        """Denoising strength of img2img and the hires pass with its default filled in."""
         return 0.75 if self.denoising_strength is None else self.denoising_strength
+
+    @property
+    def has_hires(self) -> bool:
+        """Whether there is a hires pass."""
+        return self.enable_hr and self.mode == "txt2img"
+
+    @property
+    def hires_size(self) -> HiresSize:
+        """Where the hires pass leads."""
+        return hires_size(self.width, self.height, self.hr_scale, (self.hr_resize_x, self.hr_resize_y))
+
+    @property
+    def token_merging(self) -> float:
+        """The ratio of the first pass, or of img2img."""
+        own = self.token_merging_ratio_img2img if self.mode == "img2img" else 0.0
+        return own or self.token_merging_ratio
+
+    @property
+    def token_merging_hires(self) -> float:
+        """The ratio of the hires pass."""
+        return self.token_merging_ratio_hr or self.token_merging_ratio
 
 
 def view_of(name: str) -> View:

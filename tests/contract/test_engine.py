@@ -239,7 +239,7 @@ def test_texts_and_pictures_of_different_jobs_are_encoded_and_decoded_together(
     texts, pictures = [], []
     encode, decode = Checkpoint.encode_text, Checkpoint.decode
     monkeypatch.setattr(Checkpoint, "encode_text", lambda self, ids, *rest: (texts.append(len(ids)), encode(self, ids, *rest))[1])
-    monkeypatch.setattr(Checkpoint, "decode", lambda self, latents: (pictures.append(len(latents)), decode(self, latents))[1])
+    monkeypatch.setattr(Checkpoint, "decode", lambda self, x, *rest: (pictures.append(len(x)), decode(self, x, *rest))[1])
     jobs = [job(f"job{i}", seed=i, prompt=f"picture number {i}", negative_prompt="fog") for i in range(4)]
     together(in_thread, *jobs)
     assert sorted(texts) == [1, 4]  # four prompts, and one negative prompt for all

@@ -10,15 +10,10 @@ from fastapi.testclient import TestClient
 
 from tests.parity.compare import PARITY, differences, with_files
 
-PICTURES = ("core", "pocket", "samplers", "schedulers", "prompt", "seeds", "guidance", "adapters", "vae")
+PICTURES = ("core", "pocket", "samplers", "schedulers", "prompt", "seeds", "guidance", "adapters", "vae", "hires", "mix")
 NOT_YET = {
-    r"(adapters|vae)-(ti-)?hires": "the hires fix is not there yet",
-    r"vae-tiling": "seamless tiling is not there yet",
-    r"vae-refiner": "the refiner is not there yet",
-    r"seeds-tiling": "seamless tiling is not there yet",
-    r"guidance-refiner-(?!1$)": "the refiner is not there yet (at 1 it does nothing)",
-    r"guidance-tome": "token merging is not there yet",
-    r"guidance-.*(ztsnr|downcast)": "other noise schedules of the model are not there yet",
+    r"hires-v$": "off by 5: the hires pass of a v-prediction model differs a little from ours; the cause is not found",
+    r"hires-savefirst$": "the first pass's picture is not saved yet",
 }
 """Cases that are left out, by a pattern of the beginnings of their names, and why."""
 DEFAULTS: dict[str, Any] = json.loads((PARITY / "defaults.json").read_text(encoding="utf-8"))

@@ -65,7 +65,7 @@ def test_every_option_has_a_standing_and_every_kept_one_a_reason():
     assert set(standings.values()) == {"live", "page", "ignored", "kept"}
     assert all(bool(option.reason) == (option.standing == "kept") for option in table.values())
     assert {option.group for option in table.values() if option.standing == "kept"} == set(KEPT)
-    assert (standings["samples_save"], standings["tiling"], standings["send_seed"]) == ("live", "kept", "page")
+    assert (standings["samples_save"], standings["auto_backcompat"], standings["send_seed"]) == ("live", "kept", "page")
 
 
 def test_options_that_are_fields_of_a_job_are_live_and_have_its_default():
@@ -189,12 +189,12 @@ def test_null_leaves_an_option_as_it_is(store):
 @pytest.mark.parametrize(
     ("name", "value"),
     [
-        ("tiling", True),
-        ("sd_noise_schedule", "Zero Terminal SNR"),
+        ("return_mask", True),
+        ("ddim_discretize", "quad"),
         ("sd_vae_decode_method", "TAESD"),
         ("outdir_txt2img_samples", "/etc"),
         ("face_restoration", "nonsense"),
-        ("token_merging_ratio", 0.5),
+        ("interrogate_return_ranks", True),
         ("upscaler_for_img2img", "Lanczos"),
     ],
 )
@@ -215,7 +215,7 @@ def test_asking_for_what_is_done_anyway_is_granted(store, name, value):
 
 
 def test_all_or_nothing(store, tmp_path):
-    for bad, error in (({"tiling": True}, NotSupported), ({"jpeg_quality": "x"}, InvalidParams), ({"no_such_option": 1}, UnknownName)):
+    for bad, error in (({"return_mask": True}, NotSupported), ({"jpeg_quality": "x"}, InvalidParams), ({"no_such_option": 1}, UnknownName)):
         with pytest.raises(error):
             store.set_many({"CLIP_stop_at_last_layers": 2, **bad})
     with pytest.raises(UnknownName, match="checkpoint 'nope'"):
@@ -296,7 +296,7 @@ def test_a_file_that_a1111_wrote_is_used_as_far_as_it_goes_and_kept(tmp_path, ca
     path = tmp_path / "config.json"
     theirs = {
         "jpeg_quality": 70.0,
-        "tiling": True,
+        "return_mask": True,
         "randn_source": "NV",
         "CLIP_stop_at_last_layers": 99,
         "an_extension_option": {"a": 1},
@@ -306,7 +306,7 @@ def test_a_file_that_a1111_wrote_is_used_as_far_as_it_goes_and_kept(tmp_path, ca
     store = OptionsStore(path)
     assert (store.get("jpeg_quality"), store.get("randn_source"), store.get("CLIP_stop_at_last_layers")) == (70, "NV", 1)
     assert store.get("samples_save") is True
-    assert "tiling" in caplog.text and "CLIP_stop_at_last_layers" in caplog.text
+    assert "return_mask" in caplog.text and "CLIP_stop_at_last_layers" in caplog.text
     assert "randn_source" not in caplog.text and "an_extension_option" not in caplog.text
     store.set_many({"samples_format": "jpg"})
     assert json.loads(path.read_text()) == {**theirs, "samples_format": "jpg"}
@@ -343,7 +343,7 @@ def test_overrides_act_on_one_request_only(store):
 
 
 @pytest.mark.parametrize(
-    ("bad", "error"), [({"tiling": True}, NotSupported), ({"nope": 1}, UnknownName), ({"jpeg_quality": "x"}, InvalidParams)]
+    ("bad", "error"), [({"return_mask": True}, NotSupported), ({"nope": 1}, UnknownName), ({"jpeg_quality": "x"}, InvalidParams)]
 )
 def test_overrides_are_refused_as_settings_are(store, bad, error):
     with pytest.raises(error):

@@ -6,11 +6,12 @@ from PIL import Image
 from app.api.sdapi.errors import FourKeyError
 from app.api.sdapi.pictures import encode_base64, open_base64
 from app.api.sdapi.requests import ExtraBatchRequest, ExtraSingleRequest
-from app.api.sdapi.upscale import NO_UPSCALER, UPSCALERS, Upscale
+from app.api.sdapi.upscale import Upscale
 from app.api.services import Services
 from app.jobs import OptionsView
 from app.metadata import PictureRecord, encode_picture, save_png_bytes
 from app.schema.errors import NotSupported
+from app.schema.upscalers import IMAGE_UPSCALERS, NO_UPSCALER
 
 TO_SIZE = 1
 """`resize_mode` that reaches a size instead of a factor."""
@@ -40,7 +41,7 @@ def _checked(request: ExtraSingleRequest | ExtraBatchRequest) -> Upscale:
     """FourKeyError (500) for an unknown upscaler as A1111 answers; NotSupported for face restoration."""
     names = [name or NO_UPSCALER for name in (request.upscaler_1, request.upscaler_2)]
     for name in names:
-        if name not in UPSCALERS:
+        if name not in IMAGE_UPSCALERS:
             raise FourKeyError(500, error="AssertionError", errors=f"could not find upscaler named {name}")
     if request.gfpgan_visibility or request.codeformer_visibility:
         raise NotSupported("Face restoration (gfpgan_visibility, codeformer_visibility) is not there yet; both must be 0.")

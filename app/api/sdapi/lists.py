@@ -2,9 +2,9 @@
 
 from fastapi import APIRouter
 
-from app.api.sdapi.upscale import UPSCALERS
 from app.api.services import Services
 from app.schema.samplers import SAMPLERS, SCHEDULERS
+from app.schema.upscalers import IMAGE_UPSCALERS, LATENT_UPSCALERS
 
 Entries = list[dict[str, object]]
 
@@ -35,7 +35,7 @@ def list_routes(services: Services) -> APIRouter:
     @router.get("/upscalers")
     async def upscalers() -> Entries:
         """Upscalers of the extras routes."""
-        return [{"name": name, "model_name": None, "model_path": None, "model_url": None, "scale": 4.0} for name in UPSCALERS]
+        return [{"name": name, "model_name": None, "model_path": None, "model_url": None, "scale": 4.0} for name in IMAGE_UPSCALERS]
 
     @router.get("/prompt-styles")
     def prompt_styles() -> Entries:
@@ -44,8 +44,8 @@ def list_routes(services: Services) -> APIRouter:
 
     @router.get("/latent-upscale-modes")
     async def latent_upscale_modes() -> Entries:
-        """Ways of enlarging latents; none before there is a hires fix."""
-        return []
+        """Ways of enlarging latents."""
+        return [{"name": name} for name in LATENT_UPSCALERS]
 
     @router.get("/face-restorers")
     async def face_restorers() -> Entries:

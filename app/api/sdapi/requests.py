@@ -65,6 +65,7 @@ class _Hires(Lenient):
     hr_scheduler: Text = None
     hr_prompt: Text = ""
     hr_negative_prompt: Text = ""
+    hr_cfg: Number = None
 
 
 class _Inpaint(Lenient):

@@ -4,11 +4,12 @@ from dataclasses import dataclass
 
 from app.api.prompts import final_prompts
 from app.api.sdapi.errors import FourKeyError
+from app.api.sdapi.hires import hires_values
 from app.api.sdapi.infotext import fill_from_infotext
 from app.api.sdapi.pictures import store_input
 from app.api.sdapi.requests import GenerationRequest, Img2ImgRequest
 from app.api.sdapi.scripts import check_scripts
-from app.api.sdapi.unsupported import LATENT_RESIZE, refuse_unsupported
+from app.api.sdapi.unsupported import LATENT_RESIZE, NO_CHECKPOINT, refuse_unsupported
 from app.api.services import Services
 from app.jobs import OptionsView
 from app.schema.errors import InvalidParams
@@ -47,8 +48,8 @@ def translate(services: Services, request: GenerationRequest) -> Order:
     sampler, suffix = find_sampler((request.sampler_name or request.sampler_index or DEFAULT_SAMPLER)[:MAX_NAME_CHARS])
     # A schedule in an old sampler name wins over the scheduler beside it, as in A1111.
     scheduler = suffix or find_scheduler((request.scheduler or SCHEDULERS[0].name)[:MAX_NAME_CHARS])
-    refuse_unsupported(request, services.catalog)
     options = services.options.override(request.override_settings or {})
+    refuse_unsupported(request, services.catalog)
     prompt, negative = final_prompts(services, options, request.prompt or "", request.negative_prompt or "", request.styles or [])
     values: dict[str, object] = {
         "prompt": prompt,
@@ -70,12 +71,20 @@ def translate(services: Services, request: GenerationRequest) -> Order:
         "s_min_uncond": request.s_min_uncond,
         "disable_extra_networks": bool(request.disable_extra_networks),
         "merged_styles": tuple(request.styles or ()),
+        "tiling": request.tiling,
         **_churn(request, options),
+        **_refiner(request),
     }
-    values = options.apply_to(values)
     if isinstance(request, Img2ImgRequest):
-        make_params(**values)  # tells what is wrong before pictures are decoded
+        values["initial_noise_multiplier"] = request.initial_noise_multiplier
+    elif request.enable_hr:
+        values |= hires_values(services, request, options)
+    values = options.apply_to(values)
+    make_params(**{**values, "mode": "txt2img"})  # tells what is wrong before pictures are decoded
+    if isinstance(request, Img2ImgRequest):
         values |= _img2img(services, request, options)
+    elif request.enable_hr and request.firstpass_image:
+        values["init_images"] = (store_input(services.inputs, request.firstpass_image, options.text("img2img_background_color")),)
     return Order(request, make_params(**values), options)
 
 
@@ -85,6 +94,13 @@ def _churn(request: GenerationRequest, options: OptionsView) -> dict[str, object
     asked: dict[str, object] = {name: getattr(request, name) for name in CHURN if options[name] == neutral[name]}
     given = {name: value for name, value in asked.items() if value is not None}
     return {**given, "quiet": tuple(name for name, value in given.items() if value != neutral[name])}
+
+
+def _refiner(request: GenerationRequest) -> dict[str, object]:
+    """Without a share the schema's default holds."""
+    name = request.refiner_checkpoint
+    found: dict[str, object] = {"refiner_checkpoint": "" if name in (None, *NO_CHECKPOINT) else name}
+    return found if request.refiner_switch_at is None else {**found, "refiner_switch_at": request.refiner_switch_at}
 
 
 def _img2img(services: Services, request: Img2ImgRequest, options: OptionsView) -> dict[str, object]:

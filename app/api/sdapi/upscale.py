@@ -4,15 +4,8 @@ from dataclasses import dataclass
 
 from PIL import Image
 
-from app.schema.errors import InvalidParams
-from app.schema.params import MAX_PIXELS
-
-FILTERS = {"Lanczos": Image.Resampling.LANCZOS, "Nearest": Image.Resampling.NEAREST}
-NO_UPSCALER = "None"
-UPSCALERS = (NO_UPSCALER, *FILTERS)
-"""Names in A1111's order."""
-_GRID_PX = 8
-"""A1111 gives upscaled pictures sides of whole eights."""
+from app.schema.upscalers import NO_UPSCALER
+from app.upscaling import times
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -48,9 +41,9 @@ class Upscale:
         factor = self.factor
         if self.size is not None:
             factor = max(self.size[0] / picture.width, self.size[1] / picture.height)
-        result = _resized(picture, factor, FILTERS[self.first])
+        result = times(picture, factor, self.first)
         if self._mixes:
-            result = Image.blend(result, _resized(picture, factor, FILTERS[self.second]), self.second_share)
+            result = Image.blend(result, times(picture, factor, self.second), self.second_share)
         if self.size is not None and self.crop:
             left, top = (result.width - self.size[0]) // 2, (result.height - self.size[1]) // 2
             result = result.crop((left, top, left + self.size[0], top + self.size[1]))
@@ -59,15 +52,3 @@ class Upscale:
     @property
     def _mixes(self) -> bool:
         return self.second != NO_UPSCALER and self.second_share > 0
-
-
-def _resized(picture: Image.Image, factor: float, how: Image.Resampling) -> Image.Image:
-    asked = int(picture.width * factor), int(picture.height * factor)
-    final = tuple(side // _GRID_PX * _GRID_PX for side in asked)
-    if min(final) < _GRID_PX or final[0] * final[1] > MAX_PIXELS:
-        raise InvalidParams(
-            f"{picture.width}x{picture.height} times {factor:g} is {asked[0]}x{asked[1]}; sides of at least {_GRID_PX} pixels "
-            f"and at most {MAX_PIXELS // 1024**2} megapixels are possible."
-        )
-    result = picture.resize(asked, how)
-    return result if asked == final else result.resize((final[0], final[1]), Image.Resampling.LANCZOS)

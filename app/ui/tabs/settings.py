@@ -107,11 +107,37 @@ SECTIONS: tuple[tuple[str, tuple[Setting, ...]], ...] = (
             Setting("s_min_uncond_all", "NGMS in every step"),
             Setting("pad_cond_uncond", "Pad prompts of different lengths"),
             Setting("pad_cond_uncond_v0", "Pad prompts the old way"),
+            Setting("sd_noise_schedule", "Noise schedule", "Zero Terminal SNR: for models trained to begin with pure noise."),
+            Setting("use_downcasted_alpha_bar", "Round noise levels to 16 bits", "As A1111 did before version 1.6."),
+        ),
+    ),
+    (
+        "Hires fix, refiner and tiling",
+        (
+            Setting("hires_fix_refiner_pass", "Pass that the refiner finishes"),
+            Setting("refiner_switch_by_sample_steps", "Count the refiner's switch in steps", "And not in the model's timesteps."),
+            Setting("hires_fix_use_firstpass_conds", "The first pass's text encoder reads the hires prompts"),
+            Setting("use_old_hires_fix_width_height", "Width and height are those of the finished picture", "As before 2023."),
+            Setting("tiling", "Seamless pictures where a request does not say", "Their edges fit each other."),
+        ),
+    ),
+    (
+        "Token merging",
+        (
+            Setting("token_merging_ratio", "Token merging ratio", "Faster with less detail; 0: off."),
+            Setting("token_merging_ratio_img2img", "Token merging ratio for img2img", "0: the same."),
+            Setting("token_merging_ratio_hr", "Token merging ratio for the hires pass", "0: the same."),
         ),
     ),
     (
         "img2img",
-        (Setting("img2img_background_color", "Colour behind transparent input pictures", "As #rrggbb."),),
+        (
+            Setting("img2img_background_color", "Colour behind transparent input pictures", "As #rrggbb."),
+            Setting("initial_noise_multiplier", "Noise multiplier", "Below 1 softens the picture."),
+            Setting("img2img_extra_noise", "Extra noise for img2img and hires fix", "More detail, also where there was none."),
+            Setting("img2img_fix_steps", "Do all the steps, whatever the denoising strength"),
+            Setting("img2img_color_correction", "Keep the colours of the input picture", "Not there yet: img2img is refused with it."),
+        ),
     ),
     (
         "Page",

@@ -50,6 +50,18 @@ BAD = {
     "a variation of more than all": ({"subseed_strength": 1.5}, "subseed_strength: "),
     "negative churn": ({"s_churn": -1}, "s_churn: "),
     "endless sigma": ({"override_settings": {"sigma_max": "inf"}}, "sigma_max should be a finite number"),
+    "a hires pass that is too large": ({"enable_hr": True, "hr_scale": 16, "width": 1024, "height": 1024}, "megapixels"),
+    "a hires pass of nothing": ({"enable_hr": True, "hr_scale": 0.1}, "sides of at least 8 pixels"),
+    "a hires target that is too large": ({"enable_hr": True, "hr_resize_x": 20000}, "hr_resize_x: "),
+    "a hires factor below 0": ({"enable_hr": True, "hr_scale": -2}, "hr_scale: "),
+    "hires steps": ({"enable_hr": True, "hr_second_pass_steps": 5000}, "hr_second_pass_steps: "),
+    "unknown hires sampler": ({"enable_hr": True, "hr_sampler_name": "Oiler"}, "There is no sampler 'Oiler'"),
+    "unknown hires scheduler": ({"enable_hr": True, "hr_scheduler": "Karas"}, "Did you mean Karras"),
+    "a hires prompt of a megabyte": ({"enable_hr": True, "hr_prompt": "cat " * 262144}, "hr_prompt: "),
+    "a strength of 2": ({"enable_hr": True, "denoising_strength": 2}, "denoising_strength: "),
+    "a switch at 2": ({"refiner_checkpoint": "pocket-emoji-v1", "refiner_switch_at": 2}, "refiner_switch_at: "),
+    "tokens that are all one": ({"override_settings": {"token_merging_ratio": 1}}, "token_merging_ratio: "),
+    "a noise schedule": ({"override_settings": {"sd_noise_schedule": "None"}}, "Zero Terminal SNR"),
     "args of a script": ({"alwayson_scripts": {"seed": {"args": None}}}, "'seed'"),
 }
 
@@ -66,16 +78,10 @@ def test_a_wrong_request_gets_a_reason(world: World, client: TestClient, name: s
 
 
 UNSUPPORTED = [
-    {"enable_hr": True, "denoising_strength": 0.5},
-    {"enable_hr": True, "hr_upscaler": "Latent (nearest)", "denoising_strength": 0.5},
-    {"tiling": True},
     {"restore_faces": True},
-    {"refiner_checkpoint": "pocket-emoji-v1", "refiner_switch_at": 0.5},
     {"script_name": "X/Y/Z plot"},
     {"override_settings": {"sd_vae_decode_method": "TAESD"}},
-    {"override_settings": {"sd_noise_schedule": "Zero Terminal SNR"}},
-    {"infotext": "a\nSteps: 3, Sampler: Euler, Seed: 1, Token merging ratio: 0.5"},
-    {"infotext": "a\nSteps: 3, Sampler: Euler, Denoising strength: 0.5, Hires upscale: 2, Hires upscaler: Latent"},
+    {"infotext": "a\nSteps: 3, Sampler: Euler, Seed: 1, FP8 weight: Enable"},
 ]
 
 
@@ -113,7 +119,8 @@ IMG2IMG_BAD = {
     "an address": ({"init_images": ["http://127.0.0.1:1/x.png"]}, 422, "base64"),
     "latent upscale": ({"resize_mode": 3}, 422, "resize_mode 3"),
     "mask": ({"mask": picture()}, 422, "mask"),
-    "noise multiplier": ({"initial_noise_multiplier": 0.7}, 422, "initial_noise_multiplier"),
+    "noise multiplier": ({"initial_noise_multiplier": -0.7}, 422, "initial_noise_multiplier"),
+    "colours of the input": ({"override_settings": {"img2img_color_correction": True}}, 422, "img2img_color_correction is not there yet"),
 }
 
 

@@ -41,6 +41,43 @@ def test_a_random_seed_is_told(client: TestClient) -> None:
     assert info_of(client.post(TXT2IMG, json={**SMALL, "seed": 2**53}))["all_seeds"] == [2**53]
 
 
+def test_the_hires_fix_under_a1111s_names(world: World, client: TestClient) -> None:
+    asked = {"enable_hr": True, "hr_scale": 1.5, "hr_upscaler": "Latent (nearest)", "hr_second_pass_steps": 4, "denoising_strength": 0.3}
+    asked |= {"hr_sampler_name": "k_euler_a", "hr_scheduler": "karras", "hr_prompt": "b # c", "hr_negative_prompt": "d", "hr_cfg": 2}
+    asked |= {"hr_checkpoint_name": "pocket-emoji-v1", "tiling": True, "refiner_checkpoint": "pocket-emoji-v1", "refiner_switch_at": 0.4}
+    said = info_of(client.post(TXT2IMG, json={**SMALL, **asked}))["infotexts"][0]
+    params = world.engine.jobs[-1].params
+    assert (params.hr_scale, params.hr_upscaler, params.hr_second_pass_steps, params.strength) == (1.5, "Latent (nearest)", 4, 0.3)
+    assert (params.hr_sampler, params.hr_scheduler, params.hr_prompt, params.hr_cfg) == ("Euler a", "Karras", "b ", 2)
+    assert params.hr_checkpoint == params.refiner_checkpoint == "pocket-emoji-v1.safetensors" and params.refiner_switch_at == 0.4
+    assert params.hires_size.picture == (96, 96) and params.tiling
+    assert "Tiling: True, Hires sampler: Euler a, Hires CFG Scale: 2.0, Hires prompt: b" in said
+    assert "Hires upscaler: Latent (nearest)" in said
+
+
+@pytest.mark.parametrize(
+    ("fields", "first", "finished"),
+    [
+        ({"firstphase_width": 64, "firstphase_height": 64, "width": 128, "height": 96}, (64, 64), (128, 96)),
+        ({"override_settings": {"use_old_hires_fix_width_height": True}, "width": 640, "height": 640}, (512, 512), (640, 640)),
+        ({"hr_resize_x": 128, "hr_resize_y": 0}, (64, 64), (128, 128)),
+        ({"hr_sampler_name": "Use same sampler", "hr_scheduler": "Use same scheduler", "hr_scale": None}, (64, 64), (128, 128)),
+    ],
+    ids=str,
+)
+def test_sizes_of_the_hires_fix(world: World, client: TestClient, fields: dict, first: tuple, finished: tuple) -> None:
+    info = info_of(client.post(TXT2IMG, json={**SMALL, "enable_hr": True, **fields}))
+    params = world.engine.jobs[-1].params
+    assert (params.width, params.height) == (info["width"], info["height"]) == first and params.hires_size.picture == finished
+    assert (params.hr_sampler, params.hr_checkpoint, params.hr_prompt, params.strength) == ("", "", "", 0.75)
+
+
+def test_a_picture_that_is_there_is_enlarged(world: World, client: TestClient) -> None:
+    info_of(client.post(TXT2IMG, json={**SMALL, "enable_hr": True, "firstpass_image": picture(size=(64, 64))}))
+    job = world.engine.jobs[-1]
+    assert job.params.mode == "txt2img" and len(job.images) == 1 and job.images[0].shape == (64, 64, 3)
+
+
 @pytest.mark.parametrize(
     ("fields", "sampler", "scheduler"),
     [

@@ -4,6 +4,7 @@ import json
 from pathlib import Path
 
 import pytest
+from PIL import Image
 
 from app.cli import main
 from app.metadata import params_from_infotext, read_picture
@@ -41,6 +42,9 @@ def test_pictures_are_made_with_their_settings(tiny_models: Path, tmp_path: Path
         "sigma_min": 0.0,
         "sigma_max": 0.0,
         "rho": 0.0,
+        "hr_resize_x": 0,
+        "hr_resize_y": 0,
+        "refiner_switch_by_sample_steps": False,
     }
     assert restored.model_name == "tiny-b"
 
@@ -53,6 +57,21 @@ def test_every_setting_has_a_flag(tiny_models: Path, tmp_path: Path, capsys: pyt
     values = params_from_infotext(read_picture(paths[0]).text).values
     assert (values["randn_source"], values["emphasis"], values["subseed_strength"]) == ("NV", "No norm", 0.4)
     assert 0 <= values["subseed"] < 2**32  # drawn
+
+
+def test_the_hires_fix_has_flags(tiny_models: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    flags = ["--prompt", "a", "--steps", "2", "--W", "64", "--H", "64", "--seed", "1", "--ckpt", "tiny-a", "--sampler", "Euler"]
+    flags += ["--enable-hr", "--hr-scale", "1.5", "--hr-upscaler", "Lanczos", "--hr-checkpoint", "tiny-b", "--hr-sampler", "k_euler_a"]
+    flags += ["--strength", "0.6", "--tiling", "--refiner-checkpoint", "tiny-b", "--refiner-switch-at", "0.5"]
+    flags += ["--hires-fix-refiner-pass", "first pass"]
+    status, paths, error = run(capsys, "txt2img", *flags, "--outdir", str(tmp_path), "--data-dir", str(tiny_models), "--device", "cpu")
+    assert status == 0, error
+    with Image.open(paths[0]) as made:
+        assert made.size == (96, 96)
+    values = params_from_infotext(read_picture(paths[0]).text).values
+    assert (values["enable_hr"], values["hr_scale"], values["hr_sampler"], values["denoising_strength"]) == (True, 1.5, "Euler a", 0.6)
+    assert str(values["hr_checkpoint"]).startswith("tiny-b [") and str(values["refiner_checkpoint"]).startswith("tiny-b [")
+    assert (values["refiner_switch_at"], values["hires_fix_refiner_pass"], values["tiling"]) == (0.5, "first pass", True)
 
 
 def test_from_a_picture_and_into_the_outputs_folder(tiny_data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -72,6 +91,13 @@ def test_from_a_picture_and_into_the_outputs_folder(tiny_data: Path, tmp_path: P
         (["--W", "7"], "width"),
         (["--sampler", "Oiler"], "Euler"),
         (["--ckpt", "no-such"], "no-such"),
+        (["--enable-hr", "--hr-upscaler", "Lonczos"], "There is no upscaler 'Lonczos'. Did you mean Lanczos"),
+        (["--enable-hr", "--hr-scale", "16", "--W", "1024"], "The hires fix would make 16384x8192"),
+        (["--enable-hr", "--hr-sampler", "Oiler"], "There is no sampler 'Oiler'"),
+        (["--enable-hr", "--hr-checkpoint", "no-such"], "There is no checkpoint 'no-such'"),
+        (["--refiner-checkpoint", "no-such"], "There is no checkpoint 'no-such'"),
+        (["--refiner-switch-at", "2"], "refiner_switch_at"),
+        (["--token-merging-ratio", "1"], "token_merging_ratio"),
         (["--prompt", "x" * 1_000_000], "prompt"),
     ],
 )

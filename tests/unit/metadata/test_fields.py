@@ -66,11 +66,20 @@ def test_defaults_are_silent() -> None:
     assert labels(make_params(mode="img2img", init_images=("x",)))["Denoising strength"] == 0.75
 
 
+HIRES = {
+    "enable_hr": True, "hr_upscaler": "Lanczos", "hr_second_pass_steps": 3, "hr_scale": 1.5, "hr_sampler": "Euler", "hr_scheduler": "Beta",
+    "hr_cfg": 2.0, "hr_prompt": "b", "hr_negative_prompt": "c", "token_merging_ratio": 0.2, "token_merging_ratio_hr": 0.3,
+}  # fmt: skip
+
+
 def test_every_labelled_field_of_the_schema_can_appear() -> None:
     noise = {"eta_noise_seed_delta": 9, "randn_source": "NV", "subseed": 4, "subseed_strength": 0.5, **RESIZED}
     said = {
         **labels(make_params(mode="img2img", init_images=("x",), clip_skip=2, sampler="Euler a", eta=0.5, **noise)),
         **labels(make_params(sampler="Euler", scheduler="Beta", sgm_noise_multiplier=True, **CHURNED)),
+        **labels(make_params(mode="img2img", init_images=("x",), initial_noise_multiplier=0.9, img2img_extra_noise=0.1)),
+        **labels(make_params(tiling=True, sd_noise_schedule="Zero Terminal SNR", use_downcasted_alpha_bar=True, **HIRES)),
+        **labels(make_params(enable_hr=True, hr_resize_x=128)),
         **labels(make_params(sampler="Euler", scheduler="Karras", always_discard_next_to_last_sigma=True, **RANGE)),
     }
     assert {label_of(name) for name in GenerationParams.model_fields if not view_of(name).where_it_acts} - {None} <= said.keys()

@@ -30,7 +30,8 @@ PARAMS = st.fixed_dictionaries(
         "denoising_strength": st.floats(0, 1),
     }
 )
-RESET = {"randn_source": "GPU", "sigma_min": 0.0, "sigma_max": 0.0, "rho": 0.0}
+RESET = {"randn_source": "GPU", "sigma_min": 0.0, "sigma_max": 0.0, "rho": 0.0, "hr_resize_x": 0, "hr_resize_y": 0,
+         "refiner_switch_by_sample_steps": False}  # fmt: skip
 """What a text says by its silence, as in A1111: these fields go back to their defaults."""
 RESET_RHO = {"rho": 0.0}
 RARE = {
@@ -40,7 +41,14 @@ RARE = {
 }  # fmt: skip
 ACTED = {
     "emphasis": "No norm", "skip_early_cond": 0.2, "s_min_uncond": 2.5, "s_min_uncond_all": True, "pad_cond_uncond": True,
-    "pad_cond_uncond_v0": True, "use_old_scheduling": True, "vae": "v.safetensors",
+    "pad_cond_uncond_v0": True, "use_old_scheduling": True, "vae": "v.safetensors", "hr_checkpoint": "b", "refiner_checkpoint": "b [0123]",
+    "refiner_switch_at": 0.5, "refiner_switch_by_sample_steps": True, "hires_fix_refiner_pass": "both passes",
+}  # fmt: skip
+HIRES = {
+    "enable_hr": True, "denoising_strength": 0.4, "hr_upscaler": "Latent (nearest)", "hr_second_pass_steps": 4, "hr_sampler": "Euler a",
+    "hr_scheduler": "Karras", "hr_cfg": 3.0, "hr_prompt": "a dog, \"quoted\": x", "hr_negative_prompt": "b",
+    "token_merging_ratio": 0.2, "token_merging_ratio_hr": 0.5, "img2img_extra_noise": 0.1, "tiling": True,
+    "sd_noise_schedule": "Zero Terminal SNR", "use_downcasted_alpha_bar": True,
 }  # fmt: skip
 
 
@@ -83,7 +91,35 @@ def test_every_labelled_field_comes_back(values: dict[str, object]) -> None:
 def test_every_labelled_field_is_in_the_round_trip() -> None:
     labelled = {name for name in GenerationParams.model_fields if label_of(name)}
     named = {"steps", "sampler", "scheduler", "cfg_scale", "seed", "width", "height", "clip_skip", "denoising_strength", "checkpoint"}
-    assert labelled == named | RARE.keys() | ACTED.keys() | {"eta"}  # which stands there only where its sampler has one: see below
+    sizes = {"hr_scale", "hr_resize_x", "hr_resize_y", "initial_noise_multiplier"}
+    assert labelled == named | RARE.keys() | ACTED.keys() | HIRES.keys() - {"enable_hr"} | sizes | {"eta"}  # eta: see below
+
+
+@pytest.mark.parametrize("size", [{"hr_scale": 1.5}, {"hr_resize_x": 128, "hr_resize_y": 96}, {"hr_resize_x": 128, "hr_resize_y": 0}])
+def test_the_hires_fix_comes_back(size: dict[str, object]) -> None:
+    params = make_params(prompt="a", sampler="Euler", **HIRES, **size)
+    text = format_infotext("a", "", infotext_fields(params, seed=1, model_name="m", model_hash=""))
+    for restored in (params_from_infotext(text), params_from_infotext(parse_infotext(text))):
+        assert restored.extras == {} and restored.warnings == ()
+        assert {name: restored.values[name] for name in (*HIRES, *size)} == {**HIRES, **size}
+
+
+def test_hires_settings_that_are_the_first_passs_are_silent() -> None:
+    params = make_params(prompt="a", sampler="Euler", scheduler="Karras", enable_hr=True, hr_sampler="Euler", hr_scheduler="Karras",
+                         hr_prompt="a", hr_cfg=7.0)  # fmt: skip
+    said = dict(infotext_fields(params, seed=1, model_name="m", model_hash=""))
+    assert {label for label in said if label.startswith("Hires")} == {"Hires upscale"}
+    assert said["Denoising strength"] == 0.75
+    plain = infotext_fields(make_params(**{**HIRES, "enable_hr": False}), seed=1, model_name="m", model_hash="")
+    assert not [label for label, _ in plain if label.startswith("Hires") or label == "Denoising strength"]
+
+
+def test_words_for_the_same_and_unknown_names_of_the_hires_pass() -> None:
+    head = "a\nSteps: 1, Sampler: Euler, Seed: 2, Denoising strength: 0.5, Hires upscale: 2"
+    same = params_from_infotext(f"{head}, Hires sampler: Use same sampler, Hires checkpoint: Use same checkpoint")
+    assert same.values["enable_hr"] is True and not {"hr_sampler", "hr_checkpoint"} & same.values.keys() and same.extras == {}
+    unknown = params_from_infotext(f"{head}, Hires sampler: Oiler, Hires upscale: 200")
+    assert unknown.extras == {"Hires sampler": "Oiler", "Hires upscale": "200"} and len(unknown.warnings) == 2
 
 
 @pytest.mark.parametrize("sampler", ["Euler a", "DDIM"])
@@ -95,7 +131,7 @@ def test_eta_comes_back_from_either_label(sampler: str) -> None:
 
 
 def test_extras_come_back_too() -> None:
-    extras = {"VAE hash": "34b1", "Hires resize": "96x128", "Tiling": "True", "Lora hashes": "a: 1, b: 2"}
+    extras = {"VAE hash": "34b1", "Mask blur": "4", "Lora hashes": "a: 1, b: 2"}
     fields = infotext_fields(make_params(), seed=1, model_name="m", model_hash="0", extras=extras)
     text = format_infotext("a", "", fields)
     assert params_from_infotext(text).extras == extras
@@ -187,8 +223,8 @@ def test_old_hires_and_old_switches() -> None:
     text = "[a:b:0.5]\nSteps: 9, Sampler: DDIM, Seed: 1, Size: 512x768, First pass size: 0x0, Version: v1.5.1"
     restored = params_from_infotext(text)
     assert (restored.values["width"], restored.values["height"]) == (448, 640)
-    assert restored.extras["Hires resize"] == "512x768" and restored.values["pad_cond_uncond_v0"] is True
-    assert restored.values["use_old_scheduling"] is True and restored.extras["Downcast alphas_cumprod"] == "True"
+    assert (restored.values["hr_resize_x"], restored.values["hr_resize_y"]) == (512, 768) and restored.values["pad_cond_uncond_v0"] is True
+    assert restored.values["use_old_scheduling"] is True and restored.values["use_downcasted_alpha_bar"] is True
     assert restored.version == "v1.5.1" and "Emphasis" not in restored.extras
 
 

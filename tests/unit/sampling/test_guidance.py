@@ -28,15 +28,21 @@ def run(
 ) -> tuple[Tensor, list[int]]:
     """A network whose answer is x plus the conditioning's value; also how many rows each question had."""
     x = torch.arange(len(conditions), dtype=torch.float32)[:, None, None, None].expand(-1, 4, 2, 2)
-    steps = guided(asking(x, times), conditions, cfg, Watched(), skips)
-    asked = []
-    try:
-        rows = next(steps)
-        while True:
-            asked.append(len(rows.x))
-            rows = steps.send(rows.x + rows.context[:, :1, :1, None])
-    except StopIteration as end:
-        return end.value, asked
+    sampler, watched, asked = asking(x, times), Watched(), []
+    question = next(sampler)
+    while True:
+        steps = guided(question, conditions, cfg, watched, skips or NegativeSkips())
+        try:
+            rows = next(steps)
+            while True:
+                asked.append(len(rows.x))
+                rows = steps.send(rows.x + rows.context[:, :1, :1, None])
+        except StopIteration as answered:
+            answer = answered.value
+        try:
+            question = sampler.send(answer)
+        except StopIteration as end:
+            return end.value, asked
 
 
 def test_plain_guidance() -> None:
@@ -84,19 +90,17 @@ def test_a_schedule_counts_calls_and_begins_again_past_its_end() -> None:
 def test_watched_holds_the_latest_guided_answer() -> None:
     watched = Watched()
     x = torch.zeros(1, 4, 2, 2)
-    steps = guided(asking(x, 2), [Conditions(((1.0, steady(3.0)),), steady(1.0))], 7.0, watched)
+    steps = guided(Denoise(x, 1.0), [Conditions(((1.0, steady(3.0)),), steady(1.0))], 7.0, watched, NegativeSkips())
     rows = next(steps)
-    steps.send(rows.x + rows.context[:, :1, :1, None])
+    with pytest.raises(StopIteration):
+        steps.send(rows.x + rows.context[:, :1, :1, None])
     assert watched.calls == 1
     assert watched.denoised is not None and watched.denoised[0, 0, 0, 0].item() == 15.0
 
 
 def test_cfg_plus_plus_asks_for_the_negative_too() -> None:
-    def asking_both(x: Tensor) -> Sampler:
-        return (yield Denoise(x, 1.0, both=True))
-
-    x = torch.zeros(1, 4, 2, 2)
-    steps = guided(asking_both(x), [Conditions(((1.0, steady(3.0)),), steady(1.0))], 12.5, Watched())
+    question = Denoise(torch.zeros(1, 4, 2, 2), 1.0, both=True)
+    steps = guided(question, [Conditions(((1.0, steady(3.0)),), steady(1.0))], 12.5, Watched(), NegativeSkips())
     rows = next(steps)
     with pytest.raises(StopIteration) as end:
         steps.send(rows.x + rows.context[:, :1, :1, None])
@@ -127,11 +131,13 @@ def test_the_negative_prompt_can_be_left_out(skips: NegativeSkips, rows: list[in
 
 def test_what_left_it_out_is_noted() -> None:
     watched, x = Watched(), torch.zeros(1, 4, 2, 2)
-    steps = guided(asking(x, 2), [PLAIN], 7.0, watched, NegativeSkips(early=0.1, calls=2, below=2.0))
-    rows = next(steps)
-    assert watched.acted == {"skip_early_cond"}
-    steps.send(rows.x)
-    assert watched.acted == {"skip_early_cond", "s_min_uncond"}
+    skips = NegativeSkips(early=0.1, calls=2, below=2.0)
+    for acted in ({"skip_early_cond"}, {"skip_early_cond", "s_min_uncond"}):
+        steps = guided(Denoise(x, 1.0), [PLAIN], 7.0, watched, skips)
+        rows = next(steps)
+        assert watched.acted == acted
+        with pytest.raises(StopIteration):
+            steps.send(rows.x)
 
 
 def test_without_a_negative_prompt_the_first_part_of_and_stands_for_it() -> None:

@@ -1,0 +1,92 @@
+"""What the passes of one job share: its settings, the checkpoints it has met and the prompts it has read."""
+
+from collections.abc import Generator, Mapping
+from dataclasses import dataclass
+from typing import cast
+
+from torch import Tensor
+
+from app.prompt import Tokenizer
+from app.recipes.adapters import adapters_of
+from app.recipes.conditioning import Encoder, Said, conditions_of
+from app.recipes.inpainting import blank_concat
+from app.recipes.ops import Adapters, Answer, Load, ModelInfo, Op
+from app.sampling.guidance import Conditions
+from app.sampling.table import NoiseTable, noise_table
+from app.schema.params import GenerationParams
+
+_LISTS = frozenset({"Lora hashes", "TI hashes"})
+"""Infotext fields of several parts, to which every pass adds its own."""
+
+
+@dataclass(frozen=True, eq=False)
+class Model:
+    """A checkpoint at work in a pass, with what it is told there."""
+
+    checkpoint: str
+    table: NoiseTable
+    conditions: Conditions
+    concat: Tensor | None
+    """(1, concat channels, height/8, width/8)"""
+    adapters: Adapters
+
+
+class Drawing:
+    """One job on its way. `extras` and `checkpoints` grow with what acted; every picture's infotext gets what is there by then."""
+
+    def __init__(self, params: GenerationParams, tokenizer: Tokenizer) -> None:
+        self.params = params
+        self.extras: dict[str, str] = {}
+        self.checkpoints: dict[str, str] = {}
+        """Infotext label to the catalogue name of a further checkpoint that had a part in the picture."""
+        self._tokenizer = tokenizer
+        self._infos: dict[str, ModelInfo] = {}
+        self._conditions: dict[tuple[str, Said], Conditions] = {}
+
+    @property
+    def alters_schedule(self) -> bool:
+        """Whether the networks are told other timesteps than their own noise schedule's."""
+        return self.params.sd_noise_schedule != "Default" or self.params.use_downcasted_alpha_bar
+
+    def tell(self, told: Mapping[str, str]) -> None:
+        """Adds infotext fields; of those that are lists the parts that are new."""
+        for label, value in told.items():
+            if label in _LISTS and label in self.extras:
+                value = ", ".join(dict.fromkeys([*self.extras[label].split(", "), *value.split(", ")]))
+            self.extras[label] = value
+
+    def info(self, checkpoint: str) -> Generator[Op, Answer, ModelInfo]:
+        """About a checkpoint, which is loaded if it was not yet met. Only the job's own tells its VAE, as in A1111."""
+        if checkpoint not in self._infos:
+            params = self.params
+            info = self._infos[checkpoint] = cast(ModelInfo, (yield Load(checkpoint, params.vae, params.vae_wins)))
+            if checkpoint == params.checkpoint:
+                self.tell(info.told)
+        return self._infos[checkpoint]
+
+    def table(self, info: ModelInfo) -> NoiseTable:
+        """A checkpoint's noise levels as this job has them."""
+        zero_snr = self.params.sd_noise_schedule == "Zero Terminal SNR"
+        return noise_table(info.alphas_cumprod, zero_snr=zero_snr, downcast=self.params.use_downcasted_alpha_bar)
+
+    def model(self, checkpoint: str, said: Said, latent_size: tuple[int, int]) -> Generator[Op, Answer, Model]:
+        """The checkpoint with its conditionings, for latents of this height and width."""
+        params = self.params
+        info = yield from self.info(checkpoint)
+        found = yield from adapters_of(params, said.prompt, checkpoint)
+        self.tell(found.told)
+        if (checkpoint, said) not in self._conditions:
+            encoder = Encoder(checkpoint=checkpoint, info=info, adapters=found.adapters)
+            if said.hires_calls is not None and params.hires_fix_use_firstpass_conds:
+                encoder = yield from self._first_encoder()
+            self._conditions[checkpoint, said], told = yield from conditions_of(params, self._tokenizer, said, encoder)
+            self.tell(told)
+        concat, told = yield from blank_concat(info, checkpoint, latent_size)
+        self.tell(told)
+        return Model(checkpoint, self.table(info), self._conditions[checkpoint, said], concat, found.adapters)
+
+    def _first_encoder(self) -> Generator[Op, Answer, Encoder]:
+        """The first pass's, with its adapters."""
+        checkpoint = self.params.checkpoint
+        found = yield from adapters_of(self.params, self.params.prompt, checkpoint)
+        return Encoder(checkpoint=checkpoint, info=(yield from self.info(checkpoint)), adapters=found.adapters)
