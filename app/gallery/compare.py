@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image, ImageChops
 
-from app.gallery.entry import infotext_of
+from app.gallery.entry import told_by
 from app.metadata.infotext import split_infotext
 from app.schema.errors import BadPicture, InvalidParams
 from app.schema.params import MAX_PIXELS
@@ -62,7 +62,7 @@ def difference_png(one: Path, other: Path) -> bytes:
 
 
 def _said(path: Path) -> dict[str, str]:
-    prompt, negative, pairs = split_infotext(infotext_of(path))
+    prompt, negative, pairs = split_infotext(told_by(path).infotext)
     return {"Prompt": prompt, "Negative prompt": negative, **dict(pairs)}
 
 

@@ -5,14 +5,17 @@ import re
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from app.metadata import read_picture
+from app.metadata import Limits, PictureRecord, read_picture
+from app.metadata.dialects.file_names import FileNames
 from app.metadata.infotext import split_infotext
+from app.metadata.params_chunk import KEYWORD
 from app.schema.errors import BadPicture
 
 SUFFIXES = frozenset((".png", ".jpg", ".jpeg", ".webp", ".avif", ".gif"))
 MAX_TEXT_CHARS = 20_000
 """Of a prompt in the index; the file has the rest."""
-MAX_SIDECAR_BYTES = 1024**2
+LIMITS = Limits(hidden_pixels=4 * 1024**2)
+"""Pictures without any text are decoded, to look for one hidden in their pixels; larger ones are not, for the sake of photographs."""
 _LORA = re.compile(r"<(?:lora|lyco):([^:<>]{1,200})")
 
 
@@ -52,15 +55,14 @@ class Entry:
 
 
 def read_entry(root: Path, place: Place) -> Entry:
-    """Reads one file, without decoding pixels. BadPicture for what is no picture or cannot be read."""
+    """Reads one file. BadPicture for what is no picture or cannot be read."""
     path = root / place.relative
-    data = _bytes(path)
-    record = read_picture(data)
-    prompt, negative, pairs = split_infotext(record.text or _sidecar(path))
+    record = read_picture(path, LIMITS)
+    prompt, negative, pairs = split_infotext(_infotext(record))
     said = dict(pairs)
     return Entry(
         place=place,
-        content=hashlib.sha256(data).digest(),
+        content=_digest(path),
         format=record.format.lower(),
         width=record.width,
         height=record.height,
@@ -73,24 +75,32 @@ def read_entry(root: Path, place: Place) -> Entry:
     )
 
 
-def infotext_of(path: Path) -> str:
-    """How a picture file was made, from the file or the text beside it; BadPicture as `read_entry`."""
-    return read_picture(_bytes(path)).text or _sidecar(path)
+@dataclass(frozen=True, kw_only=True)
+class Told:
+    """How a picture was made."""
+
+    infotext: str
+    """In A1111's words, whatever program made it; from the file or a text beside it."""
+    chunk: str
+    """The JSON of all settings that PNG files of ours have; empty without it."""
 
 
-def _bytes(path: Path) -> bytes:
+def told_by(path: Path) -> Told:
+    """What a picture file says of itself; BadPicture as `read_entry`."""
+    record = read_picture(path)
+    return Told(infotext=_infotext(record), chunk=record.items.get(KEYWORD, ""))
+
+
+def _infotext(record: PictureRecord) -> str:
+    """The settings; a seed that only the file's name tells is none."""
+    if record.recipe is not None and record.recipe.dialect == FileNames.name:
+        return ""
+    return record.infotext
+
+
+def _digest(path: Path) -> bytes:
     try:
-        return path.read_bytes()
+        with path.open("rb") as file:
+            return hashlib.file_digest(file, "sha256").digest()
     except OSError as error:
         raise BadPicture(f"{path.name} cannot be read: {error.strerror}.") from error
-
-
-def _sidecar(path: Path) -> str:
-    """The text that A1111's option save_txt puts beside a picture; empty without one."""
-    beside = path.with_suffix(".txt")
-    try:
-        if beside.stat().st_size > MAX_SIDECAR_BYTES:
-            return ""
-        return beside.read_text("utf-8", "replace")
-    except OSError:
-        return ""

@@ -13,7 +13,7 @@ from pathlib import Path
 import watchfiles
 
 from app.gallery import trash
-from app.gallery.entry import infotext_of
+from app.gallery.entry import Told, told_by
 from app.gallery.facets import Facet
 from app.gallery.index import Found, Index, Page
 from app.gallery.marks import Change, Marks
@@ -105,9 +105,9 @@ class Gallery:
             raise NotFound("That picture is not there any more.")
         return path
 
-    def infotext(self, one: Found) -> str:
+    def told(self, one: Found) -> Told:
         """How the picture was made, from its file."""
-        return infotext_of(self.path_of(one))
+        return told_by(self.path_of(one))
 
     def thumbnail(self, one: Found) -> bytes:
         """A small look as WebP."""

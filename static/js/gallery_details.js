@@ -130,14 +130,14 @@ export class Details {
   }
 
   async send(target, picture) {
-    const { infotext } = await details(picture.id);
+    const { infotext, chunk } = await details(picture.id);
     if (target === "txt2img") {
       if (!infotext) throw new Error("This picture says nothing about how it was made.");
-      fillTab("txt2img", infotext);
+      fillTab("txt2img", infotext, { chunk });
       return;
     }
     const answer = await fetch(picture.url, { credentials: "same-origin" });
     if (!answer.ok) throw new Error("The picture is not there any more.");
-    await sendFile(target, new File([await answer.blob()], picture.name, { type: answer.headers.get("Content-Type") ?? "image/png" }), infotext);
+    await sendFile(target, new File([await answer.blob()], picture.name, { type: answer.headers.get("Content-Type") ?? "image/png" }), infotext, { chunk });
   }
 }

@@ -131,7 +131,8 @@ def gallery_routes(services: Services) -> APIRouter:
         """One picture and how it was made."""
         (found,) = gallery.get([picture], owner_of(services, http))
         shown = GalleryPicture.of(found, root_of(http.scope))
-        return GalleryDetails(**shown.model_dump(), infotext=gallery.infotext(found))
+        told = gallery.told(found)
+        return GalleryDetails(**shown.model_dump(), infotext=told.infotext, chunk=told.chunk)
 
     @router.post("/marks")
     def mark(marking: Marking, http: Request) -> list[GalleryPicture]:

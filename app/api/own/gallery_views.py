@@ -76,6 +76,8 @@ class GalleryDetails(GalleryPicture):
     """One picture with its settings, read from its file."""
 
     infotext: str
+    chunk: str
+    """All settings as JSON, where the file has them; what the page restores exactly from."""
 
 
 class GalleryChoice(BaseModel):

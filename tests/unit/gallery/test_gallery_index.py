@@ -14,6 +14,7 @@ from app.gallery.index import Index
 from app.gallery.marks import Marks
 from app.gallery.search import match_of
 from app.schema.errors import NotFound
+from tests.support.paths import DATA
 
 from .conftest import names
 
@@ -257,3 +258,19 @@ def test_the_folder_that_is_added(gallery, make, tmp_path):
     assert names(gallery) == ["own.png"] and (elsewhere / "deep" / "theirs.png").exists()
     with pytest.raises(NotFound):
         gallery.remove_folder(77)
+
+
+def test_other_programs_pictures_are_found_by_their_prompts(gallery, outputs):
+    shutil.copy(DATA / "files" / "novelai.png", outputs / "theirs.png")
+    gallery.scan()
+    (one,) = gallery.find(Search(), None).pictures
+    assert (
+        one.entry.prompt and one.entry.seed and names(gallery, one.entry.prompt.split()[0], Facet("seed", one.entry.seed)) == ["theirs.png"]
+    )
+
+
+def test_a_seed_in_the_name_alone_is_no_prompt(gallery, make):
+    make("00007-4242.png")
+    gallery.scan()
+    (one,) = gallery.find(Search(), None).pictures
+    assert (one.entry.prompt, one.entry.seed, gallery.told(one).infotext) == ("", "", "")
