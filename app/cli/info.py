@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from app.metadata import params_from_infotext, parse_infotext, read_picture
-from app.schema.errors import BadPicture, DarkroomError
+from app.schema.errors import DarkroomError
 
 
 def info(arguments: Sequence[str]) -> int:
@@ -33,23 +33,21 @@ def info(arguments: Sequence[str]) -> int:
 
 
 def _read(path: Path) -> dict[str, object]:
-    try:
-        data = path.read_bytes()
-    except OSError as error:
-        raise BadPicture(f"The file cannot be opened: {error.strerror}.") from error
-    record = read_picture(data)
-    restored = params_from_infotext(record.text) if record.text else None
+    record = read_picture(path)
+    restored = params_from_infotext(record.infotext) if record.infotext else None
     return {
         "file": str(path),
         "format": record.format,
         "width": record.width,
         "height": record.height,
-        "infotext": record.text,
-        "parameters": parse_infotext(record.text) if record.text else {},
+        "dialect": record.recipe.dialect if record.recipe else None,
+        "infotext": record.infotext,
+        "raw": record.recipe.raw if record.recipe else "",
+        "parameters": parse_infotext(record.infotext) if record.infotext else {},
         "params": restored.values if restored else {},
         "model_name": restored.model_name if restored else None,
         "model_hash": restored.model_hash if restored else None,
         "extras": restored.extras if restored else {},
-        "warnings": list(restored.warnings) if restored else [],
+        "warnings": [*(record.recipe.warnings if record.recipe else ()), *(restored.warnings if restored else ())],
         "items": record.items,
     }

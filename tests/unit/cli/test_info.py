@@ -24,6 +24,13 @@ def test_json_holds_the_params(capsys: pytest.CaptureFixture[str]) -> None:
     assert (said["width"], said["height"]) != (0, 0)
 
 
+def test_another_programs_picture_is_told_in_a1111s_words(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["info", str(DATA / "samples" / "pictures" / "comfyui" / "lora_lora.png"), "--json"]) == 0
+    said = json.loads(capsys.readouterr().out)
+    assert (said["dialect"], said["params"]["sampler"], said["model_name"]) == ("comfyui", "Euler", "v1-5-pruned-emaonly")
+    assert said["raw"].startswith("{")
+
+
 def test_a_picture_without_settings_is_no_error(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["info", str(DATA / "files" / "nothing.png")]) == 0
     assert "no settings" in capsys.readouterr().out
@@ -40,4 +47,4 @@ def test_what_is_no_picture_gets_a_sentence(tmp_path: Path, capsys: pytest.Captu
 
 def test_a_file_that_is_not_there(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["info", "/no/such/file.png"]) == 1
-    assert "cannot be opened" in capsys.readouterr().err
+    assert "cannot be read: No such file" in capsys.readouterr().err
