@@ -24,7 +24,12 @@ class FileData:
         """OSError if it cannot be opened."""
         self._file = os.open(path, os.O_RDONLY | getattr(os, "O_BINARY", 0))
         self._length = os.fstat(self._file).st_size
-        self._head = self._read(0, min(_HEAD_BYTES, self._length))
+        self._head = b""
+        try:
+            self._head = self._read(0, min(_HEAD_BYTES, self._length))
+        except OSError:  # a folder can be opened and not read
+            os.close(self._file)
+            raise
 
     def __len__(self) -> int:
         return self._length

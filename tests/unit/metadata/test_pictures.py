@@ -125,6 +125,8 @@ def test_what_is_no_picture_gets_one_sentence(data: bytes, words: str) -> None:
 def test_paths_that_cannot_be_read(tmp_path: Path) -> None:
     with pytest.raises(BadPicture, match=r"nobody.png cannot be read: No such file"):
         read_picture(tmp_path / "nobody.png")
+    with pytest.raises(BadPicture, match=r"cannot be read: Is a directory"):
+        read_picture(tmp_path)
     big = tmp_path / "big.png"
     big.write_bytes(png())
     with pytest.raises(BadPicture, match=r"big.png is over the limit"):
