@@ -6,7 +6,7 @@ import threading
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from app.engine.client import EngineJob, EngineStatus, Event, Failed, Stop
+from app.engine.client import Cancelled, Done, EngineJob, EngineStatus, Event, Failed, Lost, Started, Stop
 from app.engine.messages import Close, LoadModel, Message, StopJob, Submit, UnloadModels
 from app.models import Catalog
 from app.prompt import Tokenizer
@@ -29,6 +29,9 @@ class ThreadEngine:
         self._loop: EngineLoop | None = None
         self._thread: threading.Thread | None = None
         self._wanted = threading.Event()
+        self._lock = threading.Lock()
+        self._jobs: dict[str, bool] = {}
+        """Handed over and not ended, and whether the loop works on it; guarded by the lock."""
 
     def start(self, on_event: Callable[[Event], None]) -> None:
         """Starts the thread; returns at once."""
@@ -36,8 +39,10 @@ class ThreadEngine:
         self._thread.start()
 
     def submit(self, job: EngineJob) -> None:
-        """Hands over a job; it ends with exactly one of Done, Failed, Cancelled."""
-        self._tell(Submit(job))
+        """Hands over a job; it ends with exactly one of Done, Failed, Cancelled, Lost."""
+        with self._lock:
+            self._jobs[job.id] = False
+            self._tell(Submit(job))
 
     def stop_job(self, job: str, how: Stop) -> None:
         """Takes effect after the current forward."""
@@ -67,15 +72,45 @@ class ThreadEngine:
 
     def _run(self, on_event: Callable[[Event], None]) -> None:
         self._wanted.wait()
-        try:
-            from app.engine.build import build_loop
+        while True:
+            try:
+                from app.engine.build import build_loop
 
-            self._loop = build_loop(self._inbox, self._settings, self._catalog, self._tokenizer, on_event)
-        except Exception as error:
-            log.exception("the engine did not start")
-            self._refuse_all(f"The engine did not start: {error}", on_event)
-            return
-        self._loop.run()
+                self._loop = build_loop(
+                    self._inbox, self._settings, self._catalog, self._tokenizer, lambda event: self._pass_on(event, on_event)
+                )
+            except Exception as error:
+                log.exception("the engine did not start")
+                self._refuse_all(f"The engine did not start: {error}", on_event)
+                return
+            try:
+                self._loop.run()
+                return
+            except Exception as error:
+                log.exception("the engine's loop failed and is started anew")
+                self._lose(f"the engine failed ({type(error).__name__}; the log tells more)", on_event)
+
+    def _pass_on(self, event: Event, on_event: Callable[[Event], None]) -> None:
+        with self._lock:
+            if isinstance(event, Started):
+                self._jobs[event.job] = True
+            elif isinstance(event, Done | Failed | Cancelled):
+                self._jobs.pop(event.job, None)
+        on_event(event)
+
+    def _lose(self, cause: str, on_event: Callable[[Event], None]) -> None:
+        """Tells the jobs that the failed loop had; what it had not read yet is the next one's."""
+        with self._lock:
+            unread: list[Message] = []
+            while not self._inbox.empty():
+                unread.append(self._inbox.get())
+            for message in unread:
+                self._inbox.put(message)
+            theirs = {message.job.id for message in unread if isinstance(message, Submit)}
+            lost = {job: at_work for job, at_work in self._jobs.items() if job not in theirs}
+            self._jobs = dict.fromkeys(theirs, False)
+        for job, at_work in lost.items():
+            on_event(Lost(job, cause, at_work))
 
     def _refuse_all(self, reason: str, on_event: Callable[[Event], None]) -> None:
         """Without an engine every job fails with the reason, so that nobody waits for ever."""

@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 import torch
 
-from app.engine.client import Cancelled, Done, EngineClient, EngineJob, Event, Failed, PictureDone, Preview, Progress, Started, Stop
+from app.engine.client import Cancelled, Done, EngineClient, EngineJob, Event, Failed, Lost, PictureDone, Preview, Progress, Started, Stop
+from app.engine.loop import EngineLoop
 from app.engine.process import ProcessEngine
 from app.engine.thread import ThreadEngine
 from app.models import Catalog
@@ -348,3 +349,21 @@ def test_img2img_starts_from_the_picture(engine: Behind) -> None:
         made.submit(dataclasses.replace(job(name), params=changed, images=(start,)))
     weak, strong = watcher.pictures("weak")[0], watcher.pictures("strong")[0]
     assert difference(weak, strong) > 10
+
+
+def test_a_loop_that_fails_loses_its_jobs_and_is_started_anew(in_thread: Behind, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A mistake of ours, between the forwards: nobody waits for ever, and what was not read yet is made."""
+    made, watcher = in_thread
+    made.submit(job("lost", steps=1000))
+    watcher.wait(Progress, "lost")
+
+    def mistake(loop: EngineLoop) -> None:
+        monkeypatch.undo()
+        made.submit(job("unread"))
+        raise AssertionError("a mistake")
+
+    monkeypatch.setattr(EngineLoop, "turn", mistake)
+    lost = watcher.wait((Done, Failed, Lost), "lost")
+    assert isinstance(lost, Lost) and lost.was_running and "AssertionError" in lost.reason
+    assert len(watcher.pictures("unread")) == 1
+    assert made.status().running == ()
