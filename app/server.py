@@ -180,10 +180,8 @@ class Server:
     def _add_page(self, app: "FastAPI") -> None:
         # Gradio reads it when it takes a file in: what people drop on the page stays in the data folder.
         os.environ.setdefault("GRADIO_TEMP_DIR", str(self.settings.data_dir / "cache" / "gradio"))
-        import gradio as gr
-
         from app.api import client_of
-        from app.ui import STATIC_PATH, PageFiles, PageParts, build_page, page_options
+        from app.ui import STATIC_PATH, PageFiles, PageParts, mount_page
 
         parts = PageParts(
             settings=self.settings,
@@ -195,7 +193,7 @@ class Server:
             version=__version__,
         )
         app.mount(f"/{STATIC_PATH}", PageFiles(directory=STATIC))
-        gr.mount_gradio_app(app, build_page(parts), path="/", **page_options(parts))
+        mount_page(app, parts)
 
     def start(self) -> None:
         """Loads the first checkpoint ahead (for which the engine imports torch) and hashes files in the background."""

@@ -5,10 +5,10 @@ from starlette.middleware.body_limit import RequestBodyLimitMiddleware
 from starlette.middleware.cors import CORSMiddleware
 
 from app.api.auth import Auth, Doors, login_router
-from app.api.characters import whole_characters
 from app.api.client import ClientCookie
 from app.api.errors import install_error_handlers
 from app.api.fallback import fallback_router
+from app.api.json_body import sound_json
 from app.api.metrics import metrics_routes
 from app.api.own.routes import own_router
 from app.api.sdapi.routes import sdapi_routers
@@ -26,7 +26,7 @@ def install_api(app: FastAPI, services: Services) -> None:
     doors = Doors.of(services.settings.gradio_auth, services.settings.api_auth)
     install_error_handlers(app)
     for router in (*sdapi_routers(services), own_router(services), metrics_routes(services)):
-        app.include_router(router, dependencies=[Depends(whole_characters)])
+        app.include_router(router, dependencies=[Depends(sound_json)])
     if doors.page is not None:
         app.include_router(login_router(doors))
     app.include_router(fallback_router(app))
@@ -39,16 +39,15 @@ def _install_middleware(app: FastAPI, settings: ServerSettings, doors: Doors) ->
     app.add_middleware(ClientCookie)
     app.add_middleware(RequestBodyLimitMiddleware, max_body_size=MAX_BODY_BYTES)
     app.add_middleware(Auth, doors=doors)
-    if origins:
-        # Outside Auth: a browser asks for leave (OPTIONS) without credentials.
-        exposed = ["X-Job-Id", "X-Process-Time", "X-Preview-Number"]
-        app.add_middleware(
-            CORSMiddleware,
-            allow_origins=origins,
-            allow_methods=["*"],
-            allow_headers=["*"],
-            allow_credentials="*" not in origins,
-            expose_headers=exposed,
-        )
+    # Outside Auth: a browser asks for leave (OPTIONS) without credentials. It is there without origins too, to refuse all that ask, and
+    # because Gradio, which would let any page in where Host is a public name, leaves CORS to it.
+    app.add_middleware(
+        CORSMiddleware,
+        allow_origins=origins,
+        allow_methods=["*"],
+        allow_headers=["*"],
+        allow_credentials=bool(origins) and "*" not in origins,
+        expose_headers=["X-Job-Id", "X-Process-Time", "X-Preview-Number"],
+    )
     app.add_middleware(ProcessTime)
     app.add_middleware(Guard, public=settings.public, origins=origins)

@@ -5,6 +5,7 @@ in the Origin header, the second in the Host header.
 """
 
 import ipaddress
+import re
 from collections.abc import Collection
 from urllib.parse import urlsplit
 
@@ -16,6 +17,8 @@ from app.api.scopes import header_of
 MAX_BODY_BYTES = 256 * 1024 * 1024
 """Largest request body; a batch of pictures in base64 fits."""
 _SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
+_HOST = re.compile(r"(?:\[[0-9A-Fa-f:.]{2,45}\]|[A-Za-z0-9._-]{1,253})(?::[0-9]{1,5})?")
+"""A name or an address, and perhaps a port: what may stand in a Host header."""
 
 
 class Guard:
@@ -56,12 +59,23 @@ class Guard:
             return True
         if header_of(scope, b"sec-fetch-site") in ("same-origin", "none"):
             return True  # said by the browser itself; pages cannot set it
-        # A proxy may rewrite Host; a page cannot send X-Forwarded-Host across sites without a preflight, which fails here.
-        names = (host, header_of(scope, b"x-forwarded-host"))
+        # A proxy on this machine may have rewritten Host; anybody else could say what they like.
+        names = (host, header_of(scope, b"x-forwarded-host") if _is_local_peer(scope) else None)
         return any(_matches(origin, name) for name in names if name)
 
 
+def _is_local_peer(scope: Scope) -> bool:
+    peer = scope.get("client")
+    try:
+        address = ipaddress.ip_address(peer[0] if peer else "")
+    except ValueError:
+        return False
+    return (getattr(address, "ipv4_mapped", None) or address).is_loopback
+
+
 def _is_local_name(host: str) -> bool:
+    if not _HOST.fullmatch(host):
+        return False
     try:
         name = urlsplit(f"//{host}").hostname or ""
         # No public name ends so, hence none can be made to resolve here; containers reach their host as *.internal.
@@ -74,8 +88,11 @@ def _is_local_name(host: str) -> bool:
 
 
 def _matches(origin: str, host: str) -> bool:
+    first = host.split(",")[0].strip()
+    if not _HOST.fullmatch(first):
+        return False
     try:
-        page, here = urlsplit(origin), urlsplit(f"//{host.split(',')[0].strip()}")
+        page, here = urlsplit(origin), urlsplit(f"//{first}")
         if not page.hostname or page.hostname != here.hostname:
             return False
         default = 443 if page.scheme == "https" else 80

@@ -115,6 +115,9 @@ export async function reproduce(text, { leave = [], chunk = "" } = {}) {
 
 /** The handler's answer for a letter that waits for it. */
 export function pictureRead(answer) {
-  readings.get(answer?.id)?.(answer);
-  readings.delete(answer?.id);
+  // A failure before the letter was read names none: all that wait are told.
+  for (const id of answer?.id == null ? [...readings.keys()] : [answer.id]) {
+    readings.get(id)?.(answer);
+    readings.delete(id);
+  }
 }

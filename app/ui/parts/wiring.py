@@ -1,7 +1,7 @@
 """The page's few events: Generate, fill from an infotext, choose a checkpoint, apply settings, load. None waits for a picture."""
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,6 +16,7 @@ from app.ui.parts.events import QUIET, RAW, script
 from app.ui.parts.fields import control_update, named
 from app.ui.parts.fill import fill_from_infotext
 from app.ui.parts.generation import GenerationTab
+from app.ui.parts.handlers import Handler, answering
 from app.ui.parts.overrides import overrides_for, overrides_update
 from app.ui.parts.picture_info import picture_info
 from app.ui.parts.reproduce import reproduce
@@ -65,32 +66,32 @@ class Page:
     def _shared(self) -> list[Component]:
         return [self.top.checkpoint, self.top.clip_skip]
 
-    def _tell(self, event: Any) -> None:
+    def _handle(
+        self, listen: Callable[..., Any], handler: Handler, inputs: Sequence[Component], outputs: Sequence[Component], **how: Any
+    ) -> Any:
+        """Connects a handler whose answer, the last output, is told on the page; `outputs` are those before it. Gives the event back."""
+        all_outputs = [*outputs, self.post.answer]
+        event = listen(answering(handler, inputs, all_outputs), [*inputs], all_outputs, **{**RAW, **how})
         event.then(None, self.post.answer, None, js=script("darkroom.readAnswer(values[0])"), **QUIET)
+        return event
 
     def _wire_generate(self, mode: Mode, tab: GenerationTab) -> None:
         names = (*tab.controls, *SHARED)
 
         def generate(request: gr.Request, *values: Any) -> dict[str, Any]:
             *fields, overrides, styles, letter = values
-            images = tuple(str(image) for image in _read_letter(letter).get("images", ()))
+            images = _texts(_read_letter(letter).get("images"))
             asked = Asked(mode=mode, values=named(names, fields), overrides=overrides, styles=styles or [], images=images)
             return submit(self.parts, asked, client=self.parts.client_of(request.request)).as_json()
 
-        event = tab.generate.click(
-            generate,
-            [*tab.controls.values(), *self._shared(), tab.overrides, tab.styles, self.post.letter],
-            self.post.answer,
-            js=script(f"darkroom.collect('{mode}', values)"),
-            trigger_mode="multiple",
-            **RAW,
-        )
-        self._tell(event)
+        inputs = [*tab.controls.values(), *self._shared(), tab.overrides, tab.styles, self.post.letter]
+        js = script(f"darkroom.collect('{mode}', values)")
+        self._handle(tab.generate.click, generate, inputs, [], js=js, trigger_mode="multiple")
 
     def _wire_fill(self, mode: Mode, tab: GenerationTab) -> None:
-        def fill(text: str, leave: Sequence[str] = (), chunk: str = "") -> list[Any]:
+        def fill(text: str | None, leave: Sequence[str] = (), chunk: str = "") -> list[Any]:
             options = self.parts.options.view()
-            filling = fill_from_infotext(text, self.parts.catalog, leave=leave, chunk=chunk)
+            filling = fill_from_infotext(text or "", self.parts.catalog, leave=leave, chunk=chunk)
             updates: list[Any] = [control_update(name, filling.values.get(name)) for name in tab.controls]
             checkpoint = gr.update(value=filling.checkpoint.filename) if filling.checkpoint else gr.skip()
             clip_skip = filling.values.get("clip_skip")
@@ -101,24 +102,21 @@ class Page:
 
         def fill_asked(letter: str) -> list[Any]:
             asked = _read_letter(letter)
-            return fill(str(asked.get("text", "")), [str(name) for name in asked.get("leave", ())], str(asked.get("chunk", "")))
+            return fill(str(asked.get("text", "")), _texts(asked.get("leave")), str(asked.get("chunk", "")))
 
         pressed = hidden_button(f"fill_{mode}")
-        outputs = [*tab.controls.values(), *self._shared(), tab.overrides, self.post.answer]
+        outputs = [*tab.controls.values(), *self._shared(), tab.overrides]
         js = script(f"darkroom.takeLetter('fill_{mode}')")
-        self._tell(pressed.click(fill_asked, self.post.letter, outputs, js=js, trigger_mode="multiple", **RAW))
+        self._handle(pressed.click, fill_asked, [self.post.letter], outputs, js=js, trigger_mode="multiple")
         # A1111's arrow: what stands in the prompt box may be a whole infotext.
-        self._tell(tab.paste.click(fill, tab.controls["prompt"], outputs, js="(text) => text", trigger_mode="multiple", **RAW))
+        self._handle(tab.paste.click, fill, [tab.controls["prompt"]], outputs, js="(text) => text", trigger_mode="multiple")
 
     def _wire_styles(self, tab: GenerationTab) -> None:
-        def apply(prompt: str, negative: str, styles: list[str]) -> list[Any]:
-            try:
-                return [*self.parts.styles.apply(prompt or "", negative or "", styles or []), [], Answer().as_json()]
-            except DarkroomError as error:
-                return [gr.skip(), gr.skip(), gr.skip(), Answer(error=str(error)).as_json()]
+        def apply(prompt: str | None, negative: str | None, styles: list[str] | None) -> list[Any]:
+            return [*self.parts.styles.apply(prompt or "", negative or "", styles or []), [], Answer().as_json()]
 
         prompts: list[Component] = [tab.controls["prompt"], tab.controls["negative_prompt"], tab.styles]
-        self._tell(tab.apply_styles.click(apply, prompts, [*prompts, self.post.answer], **RAW))
+        self._handle(tab.apply_styles.click, apply, prompts, prompts)
 
     def _wire_draft(self, tab: GenerationTab) -> None:
         names = (*tab.controls, *SHARED, "overrides")
@@ -136,30 +134,24 @@ class Page:
     def _wire_checkpoint(self) -> None:
         sizes = [tab.controls[name] for tab in self.tabs.values() for name in SIZES]
 
-        def choose(wanted: str, *sides: Any) -> list[Any]:
-            try:
-                model = self.parts.catalog.find(wanted)
-                self.parts.options.set_many({CHECKPOINT_OPTION: model.title})
-            except DarkroomError as error:
-                return [gr.skip(), *[gr.skip()] * len(sides), Answer(error=str(error)).as_json()]
+        def choose(wanted: str | None, *sides: Any) -> list[Any]:
+            model = self.parts.catalog.find(str(wanted or ""))
+            self.parts.options.set_many({CHECKPOINT_OPTION: model.title})
             return [gr.update(value=model.filename), *self._native_sizes(model, sides), Answer().as_json()]
 
-        outputs = [self.top.checkpoint, *sizes, self.post.answer]
+        outputs = [self.top.checkpoint, *sizes]
         js = script("[darkroom.takeLetter('choose_model'), ...values.slice(1)]")
         pressed = hidden_button("choose_model")
-        events = (
-            self.top.checkpoint.input(choose, [self.top.checkpoint, *sizes], outputs, **RAW),
-            pressed.click(choose, [self.post.letter, *sizes], outputs, js=js, **RAW),
-        )
-        for event in events:
-            self._tell(event)
+        self._handle(self.top.checkpoint.input, choose, outputs, outputs)
+        self._handle(pressed.click, choose, [self.post.letter, *sizes], outputs, js=js)
 
         def refresh() -> list[Any]:
             self.parts.catalog.refresh()
-            return [gr.update(choices=checkpoint_choices(self.parts.catalog.checkpoints())), *self._style_updates()]
+            choices = checkpoint_choices(self.parts.catalog.checkpoints())
+            return [gr.update(choices=choices), *self._style_updates(), Answer().as_json()]
 
         outputs = [self.top.checkpoint, *(tab.styles for tab in self.tabs.values())]
-        event = self.top.refresh.click(refresh, None, outputs, **QUIET)
+        event = self._handle(self.top.refresh.click, refresh, [], outputs)
         event.then(None, None, None, js=script("darkroom.modelsChanged()"), **QUIET)
 
     def _native_sizes(self, model: ModelFile, sides: Sequence[Any]) -> list[Any]:
@@ -181,19 +173,17 @@ class Page:
             asked = _read_letter(letter)
             return {"id": asked.get("id"), **reproduce(self.parts, asked, client=self.parts.client_of(request.request)).as_json()}
 
-        for name, answer in (("read_picture", read), ("reproduce", again)):
-            js = script(f"darkroom.takeLetter('{name}')")
-            event = hidden_button(name).click(answer, self.post.letter, self.post.answer, js=js, trigger_mode="multiple", **RAW)
+        for name, handler in (("read_picture", read), ("reproduce", again)):
+            js, answer = script(f"darkroom.takeLetter('{name}')"), self.post.answer
+            guarded = answering(handler, [self.post.letter], [answer])
+            event = hidden_button(name).click(guarded, self.post.letter, answer, js=js, trigger_mode="multiple", **RAW)
             event.then(None, self.post.answer, None, js=script("darkroom.pictureRead(values[0])"), **QUIET)
 
     def _wire_settings(self) -> None:
         names = tuple(self.settings.controls)
 
         def apply(*values: Any) -> list[Any]:
-            try:
-                changed = self.parts.options.set_many(named(names, values))
-            except DarkroomError as error:
-                return [gr.skip(), Answer(error=str(error)).as_json()]
+            changed = self.parts.options.set_many(named(names, values))
             said = f"Settings applied; {len(changed)} changed." if changed else "Nothing was changed."
             options = self.parts.options.get_all()
             return [
@@ -201,12 +191,11 @@ class Page:
                 Answer(notes=(said,)).as_json(),
             ]
 
-        outputs = [self.top.clip_skip, self.post.answer]
-        self._tell(self.settings.apply.click(apply, list(self.settings.controls.values()), outputs, **RAW))
+        self._handle(self.settings.apply.click, apply, list(self.settings.controls.values()), [self.top.clip_skip])
 
     def _wire_load(self, blocks: gr.Blocks) -> None:
-        def load(letter: str) -> list[Any]:
-            draft = read_draft(letter)
+        def load(letter: str | None) -> list[Any]:
+            draft = read_draft(letter or "")
             options = self.parts.options.get_all()
             chosen = opening_checkpoint(self.parts, draft)
             start = start_values(chosen.facts if chosen else None)
@@ -219,11 +208,13 @@ class Page:
             for mode, tab in self.tabs.items():
                 updates += [control_update(name, _first_value(name, draft, mode, start)) for name in tab.controls]
                 updates.append(overrides_update(draft.overrides[mode]))
-            return updates + [setting_update(control, options[name]) for name, control in self.settings.controls.items()]
+            updates += [setting_update(control, options[name]) for name, control in self.settings.controls.items()]
+            return [*updates, Answer().as_json()]
 
         controls = [control for tab in self.tabs.values() for control in (*tab.controls.values(), tab.overrides)]
         outputs = [*self._shared(), *(tab.styles for tab in self.tabs.values()), *controls, *self.settings.controls.values()]
-        event = blocks.load(load, self.post.letter, outputs, js="() => localStorage.getItem('darkroom.draft') ?? ''", **RAW)
+        js = "() => localStorage.getItem('darkroom.draft') ?? ''"
+        event = self._handle(blocks.load, load, [self.post.letter], outputs, js=js)
         prompts = [tab.controls[name] for tab in self.tabs.values() for name in ("prompt", "negative_prompt")]
         event.then(None, prompts, None, js=script("darkroom.loaded(values)"), **QUIET)
 
@@ -273,3 +264,8 @@ def _read_letter(letter: object) -> dict[str, Any]:
     except (ValueError, RecursionError):
         return {}
     return found if isinstance(found, dict) else {}
+
+
+def _texts(told: object) -> tuple[str, ...]:
+    """The texts of a list in a letter; none for anything else."""
+    return tuple(str(text) for text in told) if isinstance(told, list) else ()

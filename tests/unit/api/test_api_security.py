@@ -44,7 +44,7 @@ def add_page(app: FastAPI) -> None:
         ({"origin": "http://localhost:3000"}, 403),
         ({"origin": "https://evil.example", "sec-fetch-site": "cross-site"}, 403),
         ({"origin": "https://pod-3000.proxy.example", "sec-fetch-site": "same-origin"}, 200),
-        ({"origin": "https://pod-3000.proxy.example", "x-forwarded-host": "pod-3000.proxy.example"}, 200),
+        ({"origin": "https://pod-3000.proxy.example", "x-forwarded-host": "pod-3000.proxy.example"}, 403),
         ({"host": "localhost:3000", "origin": "http://localhost:3000"}, 200),
         ({"host": "[::1]:3000"}, 200),
         ({"host": "host.docker.internal:3000"}, 200),
@@ -52,12 +52,35 @@ def add_page(app: FastAPI) -> None:
         ({"host": "evil.example:3000", "origin": "http://evil.example:3000"}, 403),
         ({"host": "127.0.0.1.evil.example"}, 403),
         ({"host": "not a host["}, 403),
+        ({"host": "localhost#evil.example"}, 403),
+        ({"host": "localhost/evil.example"}, 403),
+        ({"host": "evil.example@localhost"}, 403),
     ],
 )
 def test_who_may_change_something_on_a_local_server(client: TestClient, headers: dict, status: int) -> None:
     response = client.post("/sdapi/v1/skip", headers=headers)
     assert response.status_code == status, response.text
     assert response.headers["x-content-type-options"] == "nosniff"
+
+
+@pytest.mark.parametrize(("peer", "status"), [("127.0.0.1", 200), ("::1", 200), ("::ffff:127.0.0.1", 200), ("10.0.0.7", 403), ("pod", 403)])
+def test_only_a_proxy_on_this_machine_says_what_host_was_asked_for(build, peer: str, status: int) -> None:
+    client = TestClient(build(listen=True).app(), base_url=URL, client=(peer, 50000))
+    told = {"host": "localhost:3000", "origin": "https://pod.example", "x-forwarded-host": "pod.example"}
+    assert client.post("/sdapi/v1/skip", headers=told).status_code == status
+    named = TestClient(build(listen=True, cors_allow_origins="https://pod.example").app(), base_url=URL, client=(peer, 50000))
+    assert named.post("/sdapi/v1/skip", headers=told).status_code == 200
+
+
+def test_without_named_pages_no_page_is_let_in(client: TestClient) -> None:
+    asked = {
+        "origin": "https://evil.example",
+        "access-control-request-method": "POST",
+        "access-control-request-headers": "x-forwarded-host",
+    }
+    answer = client.options("/sdapi/v1/txt2img", headers=asked)
+    assert answer.status_code == 400 and "access-control-allow-origin" not in answer.headers
+    assert "access-control-allow-credentials" not in answer.headers
 
 
 def test_reading_is_refused_to_a_name_that_was_bound_to_us(client: TestClient) -> None:
