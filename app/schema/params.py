@@ -80,7 +80,7 @@ class GenerationParams(BaseModel):
     checkpoint: Annotated[str, View(label="Model", option="sd_model_checkpoint", flags=("--ckpt",), section="model")] = Field(
         "", max_length=1000, description="A name from the catalogue; empty: the one that is chosen in the options."
     )
-    vae: Annotated[str, View(label="VAE", option="sd_vae", section="model", title="SD VAE", where_it_acts=True)] = Field(
+    vae: Annotated[str, View(label="VAE", option="sd_vae", where_it_acts=True)] = Field(
         "Automatic",
         max_length=1000,
         description="A VAE file's name; Automatic: the one beside the checkpoint, if any; None: the checkpoint's own.",

@@ -83,7 +83,27 @@ SECTIONS: tuple[tuple[str, tuple[Setting, ...]], ...] = (
         "Live preview",
         (
             Setting("live_previews_enable", "Show a preview while a picture is being made"),
+            Setting("show_progress_every_n_steps", "Steps between two previews", "0 and -1: no previews; else as time allows."),
             Setting("live_previews_image_format", "Format of previews"),
+        ),
+    ),
+    (
+        "VAE, LoRAs, embeddings, hypernetworks",
+        (
+            Setting("sd_vae", "SD VAE", "Automatic: the one beside the checkpoint; None: the checkpoint's own; or a file's name."),
+            Setting("sd_vae_overrides_per_model_preferences", "A VAE chosen by name goes before the one beside the checkpoint"),
+            Setting("sd_lora", "LoRA added to every prompt", "A name, or None."),
+            Setting("sd_hypernetwork", "Hypernetwork added to every prompt", "A name, or None."),
+            Setting("extra_networks_default_multiplier", "Strength of those two"),
+            Setting(
+                "lora_functional",
+                "LoRAs change what comes out of a layer, not its weights",
+                "Accepted for A1111's sake; the picture is the same.",
+            ),
+            Setting("add_vae_name_to_info", "Write the VAE's name into pictures"),
+            Setting("add_vae_hash_to_info", "Write the VAE's hash into pictures"),
+            Setting("lora_add_hashes_to_infotext", "Write the hashes of LoRAs into pictures"),
+            Setting("textual_inversion_add_hashes_to_infotext", "Write the hashes of embeddings into pictures"),
         ),
     ),
     (
