@@ -294,6 +294,7 @@ class EngineLoop:
         facts, checkpoint = resident.file.facts, resident.checkpoint
         assert facts is not None  # a file without facts is not loaded
         vae, told = self._shelf.vae(op, resident.file)
+        self._shelf.dress_autoencoder(checkpoint, vae)  # a VAE that is damaged is told before the work and not after it
         return ModelInfo(
             name=resident.file.name,
             alphas_cumprod=checkpoint.alphas_cumprod.to("cpu"),

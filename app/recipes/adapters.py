@@ -1,6 +1,7 @@
 """The adapters that a prompt's tags ask for: `<lora:name:te:unet:dyn>`, `<lyco:...>` (the same) and `<hypernet:name:strength>`."""
 
 from collections.abc import Generator, Iterable, Mapping, Sequence
+from math import isfinite
 from typing import Literal, cast
 
 from app.prompt import NetworkTag, cut_tags
@@ -39,13 +40,16 @@ def _wish(tag: NetworkTag) -> AdapterWish | None:
     try:
         text = _number(plain, 1, named.get("te"), 1.0)
         denoiser = _number(plain, 2, named.get("unet"), text)
-        rank = int(_number(plain, 3, named.get("dyn"), 0)) or None
+        rank = max(0, int(_number(plain, 3, named.get("dyn"), 0))) or None
     except ValueError:
         return None
     return AdapterWish(kind=kind, name=plain[0], text=text, denoiser=denoiser, rank=rank)
 
 
 def _number(plain: Sequence[str], place: int, named: str | None, otherwise: float) -> float:
-    if named is not None:
-        return float(named)
-    return float(plain[place]) if len(plain) > place else otherwise
+    if named is None and len(plain) <= place:
+        return otherwise
+    number = float(plain[place] if named is None else named)
+    if not isfinite(number):
+        raise ValueError("not finite")
+    return number

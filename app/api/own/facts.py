@@ -3,10 +3,11 @@
 from fastapi import APIRouter, Request
 from pydantic import BaseModel, Field
 
+from app.api.checkpoints import chosen_checkpoint
 from app.api.client import client_of
 from app.api.services import Services
 from app.jobs import LIVE
-from app.prompt import count_tokens, cut_tags, strip_comments
+from app.prompt import EmbeddingIndex, count_tokens, cut_tags, strip_comments
 from app.schema.params import MAX_PROMPT_CHARS
 
 
@@ -54,6 +55,13 @@ class Status(BaseModel):
     last_death: str | None
 
 
+def embedding_index(services: Services) -> EmbeddingIndex:
+    """The embeddings that fit the chosen checkpoint; making it takes microseconds for each of them."""
+    chosen = chosen_checkpoint(services)
+    fitting = services.catalog.book.embeddings(chosen.facts.text.width) if chosen is not None and chosen.facts is not None else ()
+    return EmbeddingIndex({file.name: facts.vectors for file, facts in fitting}, services.tokenizer)
+
+
 def fact_routes(services: Services) -> APIRouter:
     """Tokens and status."""
     router = APIRouter(tags=["facts"])
@@ -62,7 +70,8 @@ def fact_routes(services: Services) -> APIRouter:
     def tokens(question: TokenQuestion) -> TokenAnswer:
         """How many tokens the prompt has, and how many fit without another chunk."""
         text = strip_comments(question.text) if services.options.view().switch("enable_prompt_comments") else question.text
-        counted = count_tokens(text if question.negative else cut_tags(text)[0], question.steps, services.tokenizer)
+        prompt = text if question.negative else cut_tags(text)[0]
+        counted = count_tokens(prompt, question.steps, services.tokenizer, embedding_index(services))
         return TokenAnswer(count=counted.tokens, limit=counted.limit)
 
     @router.get("/status")
