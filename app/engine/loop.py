@@ -141,6 +141,7 @@ class EngineLoop:
                 self._preload(checkpoint)
             case UnloadModels():
                 self._residency.drop(self._in_use())
+                self._shelf.drop()
             case Close():
                 self._close()
 

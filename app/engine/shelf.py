@@ -56,10 +56,11 @@ class Shelf:
             self._once(file.path, read_hypernetwork)
             return Adapter(wish.kind, path, 0.0, wish.text)
         width, facts = self._catalog.book.adapter_facts(file).context_width, checkpoint.facts
-        if facts is not None and width is not None and width != facts.text.width:
+        if facts is not None and width is not None and width != facts.denoiser.context_width:
             raise BadModelFile(
                 f"{file.filename} was made for another family of models: it takes texts of width {width}, "
-                f"{checkpoint.name} has {facts.text.width}. Take <{wish.kind}:{wish.name}> out of the prompt, or choose another checkpoint."
+                f"{checkpoint.name} has {facts.denoiser.context_width}. "
+                f"Take <{wish.kind}:{wish.name}> out of the prompt, or choose another checkpoint."
             )
         layers = self._once(file.path, read_lora).layers
         text, denoiser = (weight if layers.get(part) else 0.0 for part, weight in (("text", wish.text), ("denoiser", wish.denoiser)))
@@ -121,7 +122,7 @@ class Shelf:
         return Strength(lora, _stamp(path), strength, adapter.rank)
 
     def drop(self) -> None:
-        """Frees everything that no forward uses right now."""
+        """Forgets every file; what a checkpoint uses right now stays with it until it uses something else."""
         self._held.clear()
 
     def _once(self, path: Path, read: Callable[[Path], T], *more: object) -> T:
