@@ -12,7 +12,6 @@ from pydantic import ValidationError
 
 from app.jobs.files import CannotSave, DiskFull
 from app.jobs.views import GRID, JobError, JobState, JobView, PictureView
-from app.schema.errors import DarkroomError
 from app.schema.options import OptionValue
 from app.schema.params import GenerationParams
 
@@ -66,8 +65,8 @@ MIGRATIONS: tuple[str, ...] = (
 """Entry n brings a file of user_version n to n + 1; entries are never changed, only added. Seeds are texts: they take 64 bits unsigned."""
 
 
-class BadDatabase(DarkroomError):
-    """A job database that is damaged or that a newer Darkroom wrote."""
+class BadDatabase(CannotSave):
+    """A job database that is damaged or that a newer Darkroom wrote: what is going on goes on in memory."""
 
     code = "bad_database"
     status = 500

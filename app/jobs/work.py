@@ -1,6 +1,7 @@
 """Jobs between acceptance and end: in line, with the engine, their pictures kept; and in line again after a crash."""
 
 import logging
+import sqlite3
 import time
 from collections.abc import Callable, Iterable
 from dataclasses import asdict, replace
@@ -25,7 +26,6 @@ from app.engine.client import (
 from app.jobs.database import Database, Unended
 from app.jobs.events import EventLog
 from app.jobs.figures import Figures
-from app.jobs.files import CannotSave
 from app.jobs.inputs import Inputs
 from app.jobs.line import capacity_of, moved, next_in_line
 from app.jobs.live import LiveJob
@@ -278,18 +278,25 @@ class Work:
             live.preview_pixels = live.preview = None
             state, ended, seconds = live.state, live.ended, dict(live.seconds)
             self.figures.ended(state)
-        written = False
         try:
-            self._database.end_job(row.id, state, ended, error=error, interrupted=interrupted, seconds=seconds)
-            written = True
-        except CannotSave as problem:
-            log.error("the end of job %s could not be written down: %s", row.id, problem)
-        with self.lock:
-            if written and not live.unrecorded:
-                del self.live[row.id]
-            told = {"state": state, "interrupted": interrupted, "pictures": len(live.pictures)}
-            self._events.publish("ended", row.id, row.client, {**told, "error": asdict(error) if error else None})
-        live.over.set_result(None)
+            write = partial(self._database.end_job, row.id, state, ended, error=error, interrupted=interrupted, seconds=seconds)
+            written = self._written(live, write)
+            with self.lock:
+                if written and not live.unrecorded:
+                    del self.live[row.id]
+                told = {"state": state, "interrupted": interrupted, "pictures": len(live.pictures)}
+                self._events.publish("ended", row.id, row.client, {**told, "error": asdict(error) if error else None})
+        finally:
+            live.over.set_result(None)
+
+    def _written(self, live: LiveJob, write: Callable[[], None]) -> bool:
+        """Whether the disk took a change of a job; where it did not, the change is in memory alone, and those who wait are told from there."""
+        try:
+            write()
+        except (DarkroomError, sqlite3.Error) as problem:
+            log.error("the change of job %s to %s could not be written down: %s", live.row.id, live.state, problem)
+            return False
+        return True
 
     # crashes and the close
 
@@ -315,7 +322,7 @@ class Work:
         if len(live.numbers) >= params.batch_size * params.n_iter:
             self._finish(live)
             return
-        self._database.set_queued(live.row.id, crashes)
+        self._written(live, partial(self._database.set_queued, live.row.id, crashes))
         with self.lock:
             live.crashes = crashes
             live.line_up_again(f"The job begins anew: {died_of}." if died_of else live.again)
@@ -337,10 +344,7 @@ class Work:
             self._suspend(live)
 
     def _suspend(self, live: LiveJob) -> None:
-        try:
-            self._database.set_queued(live.row.id, live.crashes)
-        except CannotSave as problem:
-            log.error("job %s could not be put back: %s", live.row.id, problem)
+        self._written(live, partial(self._database.set_queued, live.row.id, live.crashes))
         with self.lock:
             live.line_up_again(SHUTTING_DOWN)
             told: dict[str, object] = {"state": "queued", "position": None, "again": live.again}

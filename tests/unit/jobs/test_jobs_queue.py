@@ -14,10 +14,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from app.engine.client import Done, Progress, Started, Stop
+from app.engine.client import Done, Lost, Progress, Started, Stop
 from app.jobs import ENDED, DiskFull, Jobs, OptionsStore
 from app.jobs import pictures as pictures_module
-from app.jobs.database import JobRow
+from app.jobs.database import BadDatabase, JobRow
 from app.jobs.live import LiveJob, Pace
 from app.jobs.worker import Worker
 from app.metadata import parse_infotext, read_picture
@@ -432,6 +432,47 @@ def test_a_disk_too_full_for_the_row_still_ends_the_job(jobs, engine, caplog):
     jobs.stop(job, Stop.CANCEL)
     assert jobs.stop_current(Stop.CANCEL) is None
     connection.execute("PRAGMA query_only = OFF")
+
+
+def damage(jobs):
+    """Writes over every file of the job database, as a failing disk or a careless copy does."""
+    for path in jobs._database._path.parent.glob("darkroom.sqlite3*"):
+        if not path.name.endswith(".lock"):
+            with path.open("r+b") as file:
+                file.write(b"\xde\xad" * (path.stat().st_size // 2))
+
+
+def test_a_database_that_is_damaged_in_mid_run_leaves_nobody_waiting(jobs, engine, caplog):
+    engine.free = False
+    job = jobs.submit(small(n_iter=2), client="me", task_id="t")
+    wait_for(lambda: jobs._database.job(job).state == "running")
+    damage(jobs)
+    engine.allow(100)
+    view = jobs.wait(job, 10)
+    assert (view.state, view.error.code, view.error.status) == ("failed", "bad_database", 500)
+    assert view.error.message == "darkroom.sqlite3 is damaged: move it away to start with an empty history."
+    assert (pixels_of(jobs.picture_bytes(view.pictures[0].id)) == 100).all(), "what was made is there"
+    assert "could not be written down" in caplog.text
+    with pytest.raises(BadDatabase, match="is damaged"):
+        jobs.submit(small(), client="me")
+
+
+@pytest.mark.parametrize("fault", [sqlite3.OperationalError("no such table: jobs"), BadDatabase("damaged")])
+@pytest.mark.parametrize("change", ["end_job", "set_started", "set_queued"])
+def test_no_fault_of_the_database_leaves_anybody_waiting(jobs, engine, monkeypatch, change, fault):
+    def fail(*_, **__):
+        raise fault
+
+    monkeypatch.setattr(jobs._database, change, fail)
+    engine.free = False
+    job = jobs.submit(small(), client="me")
+    wait_for(lambda: jobs.get(job).state == "running")
+    if change == "set_queued":
+        jobs._work.on_event(Lost(job, "a test", was_running=True))
+        wait_for(lambda: jobs.get(job).crashes == 1)
+    engine.allow(100)
+    view = jobs.wait(job, 10)
+    assert (view.state, len(view.pictures)) == ("done", 1)
 
 
 def test_a_picture_whose_row_alone_was_refused_is_still_found(jobs, monkeypatch):
