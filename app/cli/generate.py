@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from app.cli.flags import add_settings_flags, settings_from
-from app.engine.client import Done, EngineJob, Event, Failed, Loading, PictureDone, Pixels, Progress
+from app.engine.client import Done, EngineJob, Event, Failed, InputPicture, Loading, PictureDone, Progress
 from app.engine.thread import ThreadEngine
 from app.jobs.files import FileName, Outputs
 from app.jobs.inputs import Inputs
@@ -45,7 +45,7 @@ def generate(mode: Mode, arguments: Sequence[str], environ: Mapping[str, str] = 
     size = {side: native for side in ("width", "height") if side not in given and mode == "txt2img"}
     params = with_known_names(params.model_copy(update=size))
     params = with_known_checkpoints(catalog, "", params)
-    images = tuple(inputs.load(start) for start in starts)
+    images = tuple(inputs.stored(start) for start in starts)
     for line in _run(params, images, settings, catalog, Path(options.outdir) if "outdir" in given else None):
         print(line, flush=True)
     return 0
@@ -89,7 +89,7 @@ def _bytes(path: Path) -> bytes:
 
 
 def _run(
-    params: GenerationParams, images: tuple[Pixels, ...], settings: ServerSettings, catalog: Catalog, folder: Path | None
+    params: GenerationParams, images: tuple[InputPicture, ...], settings: ServerSettings, catalog: Catalog, folder: Path | None
 ) -> list[str]:
     """One job on an engine of its own; the saved files' paths."""
     events: queue.SimpleQueue[Event] = queue.SimpleQueue()

@@ -11,6 +11,9 @@ from app.schema.params import GenerationParams
 
 Pixels = np.ndarray[tuple[int, ...], np.dtype[np.uint8]]
 """(height, width, 3) uint8."""
+InputPicture = Callable[[], Pixels]
+"""Decodes an input picture, RGB. Called where and when it is needed, so that jobs that wait hold none; equal ones are one picture. It has
+to survive pickling; a DarkroomError that it raises is the job's failure."""
 
 
 class Stop(StrEnum):
@@ -31,8 +34,8 @@ class EngineJob:
     id: str
     client: str
     params: GenerationParams
-    images: tuple[Pixels, ...] = ()
-    """Decoded input pictures of img2img, RGB."""
+    images: tuple[InputPicture, ...] = ()
+    """Of img2img."""
     previews: bool = True
 
 

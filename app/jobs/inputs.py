@@ -6,6 +6,7 @@ import re
 import struct
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from threading import Lock
 
@@ -21,6 +22,18 @@ MAX_BYTES = 128 * 1024 * 1024
 FORMATS = ("PNG", "JPEG", "WEBP", "AVIF", "GIF", "BMP", "TIFF")
 """What is decoded; Pillow's other decoders start programs or are old, and nobody paints in them."""
 _ID = re.compile(r"[0-9a-f]{64}")
+
+
+@dataclass(frozen=True)
+class StoredPicture:
+    """A stored picture that is decoded each time it is called for: NotFound, or BadPicture if the file has been changed."""
+
+    folder: Path
+    name: str
+
+    def __call__(self) -> Pixels:
+        """(height, width, 3) uint8."""
+        return Inputs(self.folder).load(self.name)
 
 
 class Inputs:
@@ -60,6 +73,11 @@ class Inputs:
         """NotFound if no such picture is stored."""
         if not self._path(name).exists():
             raise _not_stored(name)
+
+    def stored(self, name: str) -> StoredPicture:
+        """The picture, to be decoded by whoever needs it; NotFound if no such picture is stored."""
+        self.check(name)
+        return StoredPicture(self._folder, name)
 
     def load(self, name: str) -> Pixels:
         """(height, width, 3) uint8 of a stored picture; NotFound, or BadPicture if the file has been changed."""

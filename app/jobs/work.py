@@ -150,7 +150,7 @@ class Work:
     def _give(self, live: LiveJob) -> None:
         row = live.row
         try:
-            images = tuple(self._inputs.load(name) for name in row.params.init_images)
+            images = tuple(self._inputs.stored(name) for name in row.params.init_images)
             previews = live.options.switch("live_previews_enable") and live.options.number("show_progress_every_n_steps") > 0
             self._engine.submit(EngineJob(id=row.id, client=row.client, params=row.params, images=images, previews=previews))
         except Exception as error:
@@ -290,7 +290,7 @@ class Work:
             live.over.set_result(None)
 
     def _written(self, live: LiveJob, write: Callable[[], None]) -> bool:
-        """Whether the disk took a change of a job; where it did not, the change is in memory alone, and those who wait are told from there."""
+        """Whether the disk took a change of a job; where it did not, memory alone has it, and those who wait are told from there."""
         try:
             write()
         except (DarkroomError, sqlite3.Error) as problem:

@@ -7,13 +7,13 @@ no file and no thread. `start` gives the recipe of a job.
 from app.prompt import Tokenizer
 from app.recipes.img2img import img2img
 from app.recipes.ops import Recipe
-from app.recipes.resize import Pixels
+from app.recipes.resize import InputPicture
 from app.recipes.txt2img import txt2img
 from app.schema.params import GenerationParams
 
 __all__ = ["start"]
 
 
-def start(params: GenerationParams, images: tuple[Pixels, ...], tokenizer: Tokenizer) -> Recipe:
+def start(params: GenerationParams, images: tuple[InputPicture, ...], tokenizer: Tokenizer) -> Recipe:
     """The recipe of a job; nothing has run yet when it is returned."""
     return img2img(params, tokenizer, images) if params.mode == "img2img" else txt2img(params, tokenizer, images)

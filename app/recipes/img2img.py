@@ -1,18 +1,13 @@
 """Picture to picture: the encoded picture under noise, then the end of the schedule."""
 
-from collections.abc import Generator
-from typing import cast
-
-import torch
-from torch import Tensor
-
 from app.prompt import Tokenizer
 from app.recipes.conditioning import Said
 from app.recipes.drawing import Drawing
-from app.recipes.ops import Answer, EncodeImage, ModelInfo, Op, Recipe
+from app.recipes.input_pictures import encoded
+from app.recipes.ops import Recipe
 from app.recipes.passes import Pass, finished, sampled
 from app.recipes.refiner import refiner_of
-from app.recipes.resize import Pixels, resized, to_unit
+from app.recipes.resize import InputPicture, resized
 from app.recipes.settings import picture_noise, sampler_options
 from app.sampling.img2img import Entry, entry_step, stretched_steps
 from app.sampling.samplers import SAMPLERS, SamplerOptions, SamplerSpec
@@ -21,7 +16,7 @@ from app.schema.network import NetworkSettings
 from app.schema.params import GenerationParams
 
 
-def img2img(params: GenerationParams, tokenizer: Tokenizer, images: tuple[Pixels, ...]) -> Recipe:
+def img2img(params: GenerationParams, tokenizer: Tokenizer, images: tuple[InputPicture, ...]) -> Recipe:
     """Makes the job's pictures from the input pictures; one input serves a whole batch, several are one a picture."""
     drawing = Drawing(params, tokenizer)
     info = yield from drawing.info(params.checkpoint)
@@ -31,7 +26,7 @@ def img2img(params: GenerationParams, tokenizer: Tokenizer, images: tuple[Pixels
     calls = spec.calls(max(1, len(entry.sigmas) - 1))
     # Prompts name steps of the whole schedule, and are counted from the first one that is run.
     said = Said(prompt=params.prompt, negative=params.negative_prompt, calls=spec.calls(params.steps))
-    start = yield from _encoded(params, info, images)
+    start = yield from encoded(params, info.vae, images, lambda pixels: resized(pixels, params.width, params.height, params.resize_mode))
     height, width = start.shape[2:]
     for batch in range(params.n_iter):
         model = yield from drawing.model(params.checkpoint, said, (height, width))
@@ -60,12 +55,3 @@ def _entry(params: GenerationParams, spec: SamplerSpec, table: NoiseTable, optio
     if params.img2img_fix_steps and params.strength > 0:
         return spec.entry(params.scheduler, stretched_steps(params.steps, params.strength), params.steps - 1, table, options)
     return spec.entry(params.scheduler, params.steps, entry_step(params.steps, params.strength), table, options)
-
-
-def _encoded(params: GenerationParams, info: ModelInfo, images: tuple[Pixels, ...]) -> Generator[Op, Answer, Tensor]:
-    """(batch size, channels, height/8, width/8): every input once, repeated to fill the batch."""
-    latents = []
-    for pixels in images[: params.batch_size]:
-        unit = to_unit(resized(pixels, params.width, params.height, params.resize_mode))
-        latents.append(cast(Tensor, (yield EncodeImage(params.checkpoint, unit, info.vae, NetworkSettings(tiling=params.tiling)))))
-    return torch.cat([latents[i % len(latents)] for i in range(params.batch_size)])

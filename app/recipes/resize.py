@@ -1,11 +1,15 @@
 """Bringing an input picture to the job's size: A1111's resize modes, on 8-bit pixels through Pillow."""
 
+from collections.abc import Callable
+
 import numpy as np
 import torch
 from PIL import Image
 from torch import Tensor
 
 Pixels = np.ndarray[tuple[int, ...], np.dtype[np.uint8]]
+InputPicture = Callable[[], Pixels]
+"""Decodes an input picture; equal ones are one picture."""
 
 
 def resized(pixels: Pixels, width: int, height: int, mode: int) -> Pixels:

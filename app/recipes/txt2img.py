@@ -1,19 +1,16 @@
 """Text to picture: noise, one pass of the sampler, perhaps the hires fix, decode."""
 
 from collections.abc import Generator
-from typing import cast
-
-import torch
-from torch import Tensor
 
 from app.prompt import Tokenizer
 from app.recipes.conditioning import Said
 from app.recipes.drawing import Drawing
 from app.recipes.hires import hires, hires_calls
-from app.recipes.ops import Answer, EncodeImage, Op, Recipe
+from app.recipes.input_pictures import encoded
+from app.recipes.ops import Answer, Op, Recipe
 from app.recipes.passes import Pass, Sampled, finished, sampled
 from app.recipes.refiner import refiner_of
-from app.recipes.resize import Pixels, to_unit
+from app.recipes.resize import InputPicture
 from app.recipes.settings import picture_noise, sampler_options
 from app.sampling.samplers import SAMPLERS
 from app.schema.hires import LATENT_PX
@@ -21,7 +18,7 @@ from app.schema.network import NetworkSettings
 from app.schema.params import GenerationParams
 
 
-def txt2img(params: GenerationParams, tokenizer: Tokenizer, images: tuple[Pixels, ...] = ()) -> Recipe:
+def txt2img(params: GenerationParams, tokenizer: Tokenizer, images: tuple[InputPicture, ...] = ()) -> Recipe:
     """Makes the job's pictures, `n_iter` batches one after another.
 
     With the hires fix, `images` may be finished first pictures, which are then enlarged; the first pass is left out.
@@ -64,13 +61,9 @@ def _first_pass(drawing: Drawing, batch: int) -> Generator[Op, Answer, Sampled]:
     return end.cleaned(spec, sigmas)
 
 
-def _given(drawing: Drawing, images: tuple[Pixels, ...]) -> Generator[Op, Answer, Sampled]:
+def _given(drawing: Drawing, images: tuple[InputPicture, ...]) -> Generator[Op, Answer, Sampled]:
     """The latents of pictures that are there already, one a picture of the batch."""
     params = drawing.params
     vae = (yield from drawing.info(params.checkpoint)).vae
-    network = NetworkSettings(tiling=params.tiling)
-    latents = []
-    for pixels in images[: params.batch_size]:
-        latents.append(cast(Tensor, (yield EncodeImage(params.checkpoint, to_unit(pixels), vae, network))))
-    whole = torch.cat([latents[i % len(latents)] for i in range(params.batch_size)])
+    whole = yield from encoded(params, vae, images)
     return Sampled(whole, finished=True, go_on=True, checkpoint=params.checkpoint)

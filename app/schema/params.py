@@ -296,6 +296,7 @@ class GenerationParams(BaseModel):
             raise ValueError(f"batch size {self.batch_size} times batch count {self.n_iter} is over the limit of {MAX_PICTURES} pictures")
         if self.mode == "img2img" and not self.init_images:
             raise ValueError("img2img needs a picture to start from")
+        check_starts(len(self.init_images), self.batch_size)
         if self.mode == "img2img" and self.img2img_color_correction:
             raise ValueError("option img2img_color_correction is not there yet; switch the option off for img2img")
         if self.enable_hr and self.mode == "txt2img":
@@ -346,6 +347,12 @@ class GenerationParams(BaseModel):
     def token_merging_hires(self) -> float:
         """The ratio of the hires pass."""
         return self.token_merging_ratio_hr or self.token_merging_ratio
+
+
+def check_starts(pictures: int, batch_size: int) -> None:
+    """ValueError where there are more input pictures than a batch has room for: the others would be stored and never looked at."""
+    if pictures > batch_size:
+        raise ValueError(f"img2img takes at most one picture for each of a batch: {pictures} pictures for batch size {batch_size}")
 
 
 def view_of(name: str) -> View:

@@ -3,6 +3,7 @@
 import dataclasses
 import threading
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -13,6 +14,7 @@ from app.engine.client import Cancelled, Done, EngineClient, EngineJob, Event, F
 from app.engine.loop import EngineLoop
 from app.engine.process import ProcessEngine
 from app.engine.thread import ThreadEngine
+from app.jobs.inputs import StoredPicture
 from app.models import Catalog
 from app.networks import Checkpoint
 from app.prompt import Tokenizer
@@ -342,11 +344,12 @@ def test_every_job_ends_once_and_closing_tells_the_rest(catalog: Catalog) -> Non
 def test_img2img_starts_from_the_picture(engine: Behind) -> None:
     start = np.zeros((50, 90, 3), np.uint8)
     start[:, 45:] = 255
+    stored = partial(np.array, start)
     made, watcher = engine
     values = params(mode="img2img", init_images=("x",), denoising_strength=0.0, width=64, height=64)
     for name, strength in (("weak", 0.0), ("strong", 1.0)):
         changed = values.model_copy(update={"denoising_strength": strength})
-        made.submit(dataclasses.replace(job(name), params=changed, images=(start,)))
+        made.submit(dataclasses.replace(job(name), params=changed, images=(stored,)))
     weak, strong = watcher.pictures("weak")[0], watcher.pictures("strong")[0]
     assert difference(weak, strong) > 10
 
@@ -367,3 +370,11 @@ def test_a_loop_that_fails_loses_its_jobs_and_is_started_anew(in_thread: Behind,
     assert isinstance(lost, Lost) and lost.was_running and "AssertionError" in lost.reason
     assert len(watcher.pictures("unread")) == 1
     assert made.status().running == ()
+
+
+def test_an_input_picture_that_has_gone_meanwhile_fails_its_job_with_the_reason(engine: Behind, tmp_path: Path) -> None:
+    made, watcher = engine
+    values = params(mode="img2img", init_images=("0" * 64,), width=64, height=64)
+    made.submit(dataclasses.replace(job("gone"), params=values, images=(StoredPicture(tmp_path, "0" * 64),)))
+    end = watcher.wait((Done, Failed), "gone")
+    assert isinstance(end, Failed) and end.code == "not_found" and "send it again" in end.message

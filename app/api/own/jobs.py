@@ -15,7 +15,7 @@ from app.api.scopes import root_of
 from app.api.services import Services
 from app.engine.client import Stop
 from app.jobs import JobState
-from app.schema.params import GenerationParams, make_params
+from app.schema.params import GenerationParams, check_starts, make_params
 
 JobId = Annotated[str, Path(max_length=100)]
 
@@ -30,7 +30,8 @@ class NewJob(GenerationParams):
 
     @model_validator(mode="after")
     def _fits(self) -> Self:
-        # How settings fit each other is asked once `images` have become `init_images`.
+        # How settings fit each other is asked once `images` have become `init_images`; but none is stored for nothing.
+        check_starts(len(self.init_images) + len(self.images), self.batch_size)
         return self
 
 

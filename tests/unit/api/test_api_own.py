@@ -66,6 +66,13 @@ def test_unsaved_pictures_can_be_fetched(world: World, client: TestClient) -> No
     assert response.status_code == 200 and response.headers["content-disposition"] == 'inline; filename="5.png"'
 
 
+def test_pictures_that_no_batch_has_room_for_are_not_even_stored(world: World, client: TestClient) -> None:
+    body = {"mode": "img2img", "images": [picture(color="#010203"), picture(color="#040506")]}
+    answer = client.post("/api/v1/jobs", json=body)
+    assert answer.status_code == 422 and "2 pictures for batch size 1" in answer.text
+    assert not list((world.settings.data_dir / "cache" / "inputs").glob("*"))
+
+
 def test_img2img_from_an_upload_and_from_the_body(world: World, client: TestClient) -> None:
     data = base64.b64decode(picture(color="#040404"))
     raw = client.post("/api/v1/inputs", content=data, headers={"content-type": "image/png"})

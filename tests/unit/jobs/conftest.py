@@ -146,7 +146,7 @@ class FlatEngine:
             seed = params.seed + index
             pixels = np.full((params.height, params.width, 3), seed % 256, np.uint8)
             if job.images:
-                pixels[:] = job.images[0][0, 0]
+                pixels[:] = job.images[0]()[0, 0]
             self._tell(PictureDone(job.id, index, pixels, seed, "pocket", SHA256, {"Test field": "yes"}))
 
 

@@ -5,6 +5,7 @@ import errno
 import io
 import logging
 import os
+import pickle
 import sqlite3
 import threading
 import time
@@ -108,6 +109,26 @@ def test_img2img_takes_its_picture_from_the_store(jobs):
     view = jobs.wait(jobs.submit(small(mode="img2img", init_images=[name]), client="me"), 10)
     assert view.mode == "img2img" and view.pictures[0].path.startswith("img2img-images/")
     assert (pixels_of(jobs.picture_bytes(view.pictures[0].id)) == (1, 2, 3)).all()
+
+
+def test_jobs_that_wait_hold_no_picture(jobs, engine):
+    """A small file may unpack to 192 MB: it is decoded by the engine, when the job has come so far."""
+    buffer = io.BytesIO()
+    Image.new("RGB", (4000, 4000), (1, 2, 3)).save(buffer, "PNG")
+    name = jobs.inputs.add(buffer.getvalue())
+    engine.free = False
+    waiting = [jobs.submit(small(mode="img2img", init_images=[name]), client="me") for _ in range(8)]
+    wait_for(lambda: len(engine.jobs) == 8)
+    assert sum(len(pickle.dumps(job)) for job in engine.jobs) < 100_000
+    engine.allow(1000)
+    for job in waiting:
+        assert (pixels_of(jobs.picture_bytes(jobs.wait(job, 10).pictures[0].id)) == (1, 2, 3)).all()
+
+
+def test_more_input_pictures_than_a_batch_has_room_for(jobs):
+    with pytest.raises(InvalidParams, match="at most one picture for each of a batch: 12 pictures for batch size 2"):
+        small(mode="img2img", init_images=["0" * 64] * 12, batch_size=2)
+    assert small(mode="img2img", init_images=["0" * 64] * 2, batch_size=2).pictures == 2
 
 
 def test_an_input_picture_that_is_not_stored(jobs):

@@ -1,0 +1,39 @@
+"""Input pictures in a recipe: decoded one at a time, each once."""
+
+from collections.abc import Iterator
+from functools import partial
+
+import numpy as np
+
+from app.recipes.input_pictures import encoded
+from app.recipes.ops import EncodeImage
+from app.recipes.resize import Pixels
+from app.schema.params import make_params
+
+
+def test_each_picture_is_decoded_once_and_when_it_is_its_turn() -> None:
+    decoded: list[int] = []
+
+    def picture(shade: int) -> Pixels:
+        decoded.append(shade)
+        return np.full((8, 8, 3), shade, np.uint8)
+
+    light, dark = partial(picture, 255), partial(picture, 0)
+    params = make_params(mode="img2img", init_images=["a", "b", "a"], batch_size=5, width=8, height=8)
+    recipe = encoded(params, "", (light, dark, light))
+
+    def latents() -> Iterator[float]:
+        op = next(recipe)
+        while True:
+            assert isinstance(op, EncodeImage) and op.images.shape == (1, 3, 8, 8)
+            yield float(op.images.mean())
+            try:
+                op = recipe.send(op.images.mean().reshape(1, 1, 1, 1))
+            except StopIteration as end:
+                yield from end.value.flatten().tolist()
+                return
+
+    told = latents()
+    assert next(told) == 1.0 and decoded == [255], "the second is not decoded before the first is encoded"
+    assert next(told) == -1.0 and decoded == [255, 0]
+    assert list(told) == [1.0, -1.0, 1.0, 1.0, -1.0], "a batch is filled in turn, each input decoded once"
