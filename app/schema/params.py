@@ -117,40 +117,40 @@ class GenerationParams(BaseModel):
     )
 
     # Hires fix: the picture is enlarged and a part of the schedule runs again.
-    enable_hr: Annotated[bool, View(title="Hires. fix")] = Field(
+    enable_hr: Annotated[bool, View(section="hires", title="Hires. fix")] = Field(
         False, description="txt2img: enlarge the picture and draw it once more with more detail."
     )
-    hr_upscaler: Annotated[str, View(label="Hires upscaler", title="Upscaler")] = Field(
+    hr_upscaler: Annotated[str, View(section="hires", label="Hires upscaler", title="Upscaler")] = Field(
         "", max_length=100, description="How the first picture is enlarged; empty: Latent."
     )
-    hr_second_pass_steps: Annotated[int, View(label="Hires steps")] = Field(
+    hr_second_pass_steps: Annotated[int, View(section="hires", label="Hires steps")] = Field(
         0, ge=0, le=1000, description="Steps of the hires pass; 0: as many as the first has."
     )
-    hr_scale: Annotated[float, View(label="Hires upscale", title="Upscale by")] = Field(
+    hr_scale: Annotated[float, View(section="hires", label="Hires upscale", title="Upscale by")] = Field(
         2.0, ge=0.1, le=16, allow_inf_nan=False, description="How many times wider and higher."
     )
-    hr_resize_x: Annotated[int, View(label="Hires resize", title="Resize width to")] = Field(
+    hr_resize_x: Annotated[int, View(section="hires", label="Hires resize", title="Resize width to")] = Field(
         0, ge=0, le=16384, description="A width to reach in place of the factor; 0: from the height, or none."
     )
-    hr_resize_y: Annotated[int, View(label="Hires resize", title="Resize height to")] = Field(
+    hr_resize_y: Annotated[int, View(section="hires", label="Hires resize", title="Resize height to")] = Field(
         0, ge=0, le=16384, description="A height to reach; with both numbers what sticks out is cut off."
     )
     hr_checkpoint: Annotated[
-        str, View(label="Hires checkpoint", api="hr_checkpoint_name", title="Hires checkpoint", where_it_acts=True)
+        str, View(section="hires", label="Hires checkpoint", api="hr_checkpoint_name", title="Hires checkpoint", where_it_acts=True)
     ] = Field("", max_length=1000, description="Checkpoint of the hires pass; empty: the same.")
-    hr_sampler: Annotated[str, View(label="Hires sampler", api="hr_sampler_name", title="Hires sampling method")] = Field(
+    hr_sampler: Annotated[str, View(section="hires", label="Hires sampler", api="hr_sampler_name", title="Hires sampling method")] = Field(
         "", max_length=100, description="Sampler of the hires pass; empty: the same."
     )
-    hr_scheduler: Annotated[str, View(label="Hires schedule type")] = Field(
+    hr_scheduler: Annotated[str, View(section="hires", label="Hires schedule type")] = Field(
         "", max_length=100, description="Schedule of the hires pass; empty: the same."
     )
-    hr_cfg: Annotated[float | None, View(label="Hires CFG Scale")] = Field(
+    hr_cfg: Annotated[float | None, View(section="hires", label="Hires CFG Scale")] = Field(
         None, ge=-100, le=1000, allow_inf_nan=False, description="CFG scale of the hires pass; None: the same."
     )
-    hr_prompt: Annotated[str, View(label="Hires prompt")] = Field(
+    hr_prompt: Annotated[str, View(section="hires", label="Hires prompt")] = Field(
         "", max_length=MAX_PROMPT_CHARS, description="Prompt of the hires pass; empty: the same."
     )
-    hr_negative_prompt: Annotated[str, View(label="Hires negative prompt")] = Field(
+    hr_negative_prompt: Annotated[str, View(section="hires", label="Hires negative prompt")] = Field(
         "", max_length=MAX_PROMPT_CHARS, description="Negative prompt of the hires pass; empty: the same."
     )
     hires_fix_use_firstpass_conds: Annotated[bool, View(option="hires_fix_use_firstpass_conds")] = Field(
@@ -161,10 +161,10 @@ class GenerationParams(BaseModel):
     )
 
     # Refiner: another checkpoint for the end of a pass.
-    refiner_checkpoint: Annotated[str, View(label="Refiner", title="Checkpoint", where_it_acts=True)] = Field(
+    refiner_checkpoint: Annotated[str, View(section="refiner", label="Refiner", title="Checkpoint", where_it_acts=True)] = Field(
         "", max_length=1000, description="Checkpoint that finishes the picture; empty: none."
     )
-    refiner_switch_at: Annotated[float, View(label="Refiner switch at", title="Switch at", where_it_acts=True)] = Field(
+    refiner_switch_at: Annotated[float, View(section="refiner", label="Refiner switch at", title="Switch at", where_it_acts=True)] = Field(
         0.8, ge=0, le=1, allow_inf_nan=False, description="Share of the way after which the refiner takes over; 1: never."
     )
     refiner_switch_by_sample_steps: Annotated[
@@ -177,7 +177,7 @@ class GenerationParams(BaseModel):
     )
 
     # How the networks run.
-    tiling: Annotated[bool, View(label="Tiling", option="tiling")] = Field(
+    tiling: Annotated[bool, View(section="extras", label="Tiling", option="tiling")] = Field(
         False, description="The picture's edges fit each other, so that it can be laid like tiles."
     )
     sd_noise_schedule: Annotated[NoiseSchedule, View(label="Noise Schedule", option="sd_noise_schedule")] = Field(
@@ -247,14 +247,18 @@ class GenerationParams(BaseModel):
     randn_source: Annotated[RandomSource, View(label="RNG", option="randn_source")] = Field(
         "GPU", description="NV gives the numbers of a CUDA card; the other two are the same here."
     )
-    subseed: Annotated[int, View(label="Variation seed")] = Field(
+    subseed: Annotated[int, View(section="extras", label="Variation seed")] = Field(
         -1, ge=-1, le=MAX_SEED, description="-1: drawn when the job is accepted. With a strength picture i has subseed + i."
     )
-    subseed_strength: Annotated[float, View(label="Variation seed strength")] = Field(0.0, ge=0, le=1, allow_inf_nan=False)
-    seed_resize_from_w: Annotated[int, View(label="Seed resize from")] = Field(
+    subseed_strength: Annotated[float, View(section="extras", label="Variation seed strength")] = Field(
+        0.0, ge=0, le=1, allow_inf_nan=False
+    )
+    seed_resize_from_w: Annotated[int, View(section="extras", title="Resize seed from width", label="Seed resize from")] = Field(
         0, ge=0, le=16384, description="Size of a picture whose noise is laid into this one's; 0 for either: none."
     )
-    seed_resize_from_h: Annotated[int, View(label="Seed resize from")] = Field(0, ge=0, le=16384)
+    seed_resize_from_h: Annotated[int, View(section="extras", title="Resize seed from height", label="Seed resize from")] = Field(
+        0, ge=0, le=16384
+    )
 
     # How prompts are read.
     emphasis: Annotated[Emphasis, View(label="Emphasis", option="emphasis", where_it_acts=True)] = "Original"

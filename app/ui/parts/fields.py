@@ -29,7 +29,19 @@ SPANS: dict[str, Span] = {
     "n_iter": Span(1, 100, 1),
     "denoising_strength": Span(0, 1, 0.01),
     "clip_skip": Span(1, 12, 1),
+    "hr_scale": Span(1, 4, 0.05),
+    "hr_second_pass_steps": Span(0, 150, 1),
+    "hr_resize_x": Span(0, 2048, 8),
+    "hr_resize_y": Span(0, 2048, 8),
+    "hr_cfg": Span(0, 30, 0.5),
+    "refiner_switch_at": Span(0.01, 1, 0.01),
+    "subseed_strength": Span(0, 1, 0.01),
+    "seed_resize_from_w": Span(0, 2048, 8),
+    "seed_resize_from_h": Span(0, 2048, 8),
 }
+
+SEEDS = ("seed", "subseed")
+"""Shown as texts, because a browser's numbers cannot hold every seed of 64 bits."""
 
 ELEMENT_NAMES: dict[str, str] = {
     "negative_prompt": "neg_prompt",
@@ -95,7 +107,7 @@ def control_update(name: str, value: object, **more: Any) -> Any:
     if name in SPANS and isinstance(value, int | float):
         low, high = _reach(name, value)
         return gr.update(value=value, minimum=low, maximum=high, **more)
-    return gr.update(value=str(value) if name == "seed" else value, **more)
+    return gr.update(value=str(value) if name in SEEDS else value, **more)
 
 
 def _reach(name: str, value: float) -> tuple[float, float]:
@@ -106,7 +118,7 @@ def _reach(name: str, value: float) -> tuple[float, float]:
     return low, high
 
 
-def dropdown(tab: str, name: str, choices: Sequence[str], value: str | None = None, **more: Any) -> gr.Dropdown:
+def dropdown(tab: str, name: str, choices: Sequence[str | tuple[str, str]], value: str | None = None, **more: Any) -> gr.Dropdown:
     """A dropdown for a name of the schema (sampler, scheduler)."""
     return gr.Dropdown(
         list(choices), value=default_of(name) if value is None else value, label=title_of(name), elem_id=element_id(tab, name), **more

@@ -1,5 +1,6 @@
 """From an infotext to the page's fields: every setting that a picture tells, and a sentence for each that could not be kept."""
 
+import re
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 
@@ -7,6 +8,12 @@ from app.metadata import Restored, params_from_infotext, params_of_chunk, read_t
 from app.models.catalog import Catalog
 from app.models.facts import ModelFile
 from app.schema.errors import UnknownName
+from app.schema.params import GenerationParams, view_of
+from app.schema.upscalers import DEFAULT_LATENT
+
+FOLDED = tuple(name for name in GenerationParams.model_fields if view_of(name).section in ("hires", "refiner", "extras"))
+"""Fields that a picture with settings puts back to their defaults where it does not tell them."""
+_HASH = re.compile(r" ?\[([0-9a-f]{8,64})\]$")
 
 
 @dataclass(frozen=True)
@@ -33,10 +40,13 @@ def fill_from_infotext(text: str, catalog: Catalog, *, leave: Collection[str] = 
     values = {name: value for name, value in values.items() if name not in ("checkpoint", "mode", "init_images") and name not in leave}
     is_whole = "steps" in restored.values
     if is_whole:
+        # Its silence means that they were not used.
+        values = {name: getattr(GenerationParams(), name) for name in FOLDED if name not in leave} | values
         values["exact"] = True  # to be made again, byte for byte, whoever else is using the engine
     checkpoint, warning = (None, None) if "checkpoint" in leave else find_checkpoint(restored, catalog)
     told = record.recipe.warnings if record.recipe is not None else ()
-    warnings = (*told, *restored.warnings, *((warning,) if warning else ()))
+    warnings = (*told, *restored.warnings, *((warning,) if warning else ()), *_further_checkpoints(values, catalog))
+    values |= {name: empty for name, empty in (("hr_upscaler", DEFAULT_LATENT), ("hr_cfg", 0)) if name in values and not values[name]}
     return Filling(values, is_whole, checkpoint, warnings, _unused(restored))
 
 
@@ -44,6 +54,22 @@ def _exactly(chunk: str) -> dict[str, object]:
     """Settings that an infotext has no words for."""
     params = params_of_chunk(chunk) if chunk else None
     return {} if params is None else params.model_dump(exclude={"batch_size", "n_iter", "exact", "quiet"})
+
+
+def _further_checkpoints(values: dict[str, object], catalog: Catalog) -> list[str]:
+    """Puts the names that files have here in the place of `name [hash]`; a sentence for each that is not here."""
+    warnings = []
+    for name, what in (("refiner_checkpoint", "refiner"), ("hr_checkpoint", "hires checkpoint")):
+        told = str(values.get(name) or "")
+        digits = _HASH.search(told)
+        try:
+            found = (catalog.by_hash(digits[1]) if digits else None) or (catalog.find(_HASH.sub("", told)) if told else None)
+        except UnknownName:
+            found = None
+            warnings.append(f"The {what} {told} of the picture is not here, so the picture will differ.")
+        if name in values:
+            values[name] = found.filename if found else ""
+    return warnings
 
 
 def find_checkpoint(restored: Restored, catalog: Catalog) -> tuple[ModelFile | None, str | None]:

@@ -8,6 +8,7 @@ import gradio as gr
 from app.schema.samplers import SAMPLERS, SCHEDULERS
 from app.ui.parts.events import QUIET, script
 from app.ui.parts.fields import Controls, default_of, dropdown, element_id, icon_button, slider, title_of
+from app.ui.parts.folded import build_extras, build_hires, build_refiner
 from app.ui.parts.html import element
 from app.ui.parts.start import StartValues
 
@@ -50,6 +51,9 @@ def build_generation(tab: str, start: StartValues, styles: Sequence[str], above:
             if tab == "img2img":
                 controls["denoising_strength"] = slider(tab, "denoising_strength")
             controls |= _seed_row(tab)
+            if tab == "txt2img":
+                controls |= build_hires(tab)
+            controls |= build_refiner(tab) | build_extras(tab)
             overrides = gr.Dropdown(
                 [],
                 value=[],

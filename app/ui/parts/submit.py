@@ -8,6 +8,8 @@ from app.jobs import OptionsView
 from app.prompt import strip_comments
 from app.schema.errors import DarkroomError, InvalidParams
 from app.schema.params import GenerationParams, Mode, make_params
+from app.ui.parts.fields import SEEDS, title_of
+from app.ui.parts.folded import CHECKPOINTS
 from app.ui.parts.overrides import read_overrides
 from app.ui.parts.services import PageParts
 
@@ -69,13 +71,16 @@ def page_params(parts: PageParts, asked: Asked, options: OptionsView) -> Generat
 
 def _plain(name: str, value: Any) -> Any:
     """A browser's value as the schema takes it: a slider says 20.0 for 20, a seed is a text."""
-    if name == "seed":
+    if name in SEEDS:
         text = str(value if value is not None else "").strip() or "-1"
         try:
             return int(text)
         except ValueError as error:
-            raise InvalidParams(f"Seed should be a whole number, or -1 for a new one each time (given: {text[:40]!r}).") from error
-    if name == "checkpoint":
+            wanted = f"{title_of(name)} should be a whole number, or -1 for a new one each time"
+            raise InvalidParams(f"{wanted} (given: {text[:40]!r}).") from error
+    if name == "hr_cfg":
+        return value or None
+    if name in ("checkpoint", *CHECKPOINTS):
         return value or ""  # nothing is chosen where there is no checkpoint; whoever resolves the job says so
     if value is None:
         raise InvalidParams(f"{name}: fill in a value.")

@@ -15,6 +15,7 @@ from app.ui.parts.draft import Draft, read_draft
 from app.ui.parts.events import QUIET, RAW, script
 from app.ui.parts.fields import control_update, named
 from app.ui.parts.fill import fill_from_infotext
+from app.ui.parts.folded import CHECKPOINTS, checkpoint_field_choices
 from app.ui.parts.generation import GenerationTab
 from app.ui.parts.handlers import Handler, answering
 from app.ui.parts.overrides import overrides_for, overrides_update
@@ -148,9 +149,12 @@ class Page:
         def refresh() -> list[Any]:
             self.parts.catalog.refresh()
             choices = checkpoint_choices(self.parts.catalog.checkpoints())
-            return [gr.update(choices=choices), *self._style_updates(), Answer().as_json()]
+            further = [gr.update(choices=checkpoint_field_choices(name, choices)) for _, name in fields]
+            return [gr.update(choices=choices), *further, *self._style_updates(), Answer().as_json()]
 
-        outputs = [self.top.checkpoint, *(tab.styles for tab in self.tabs.values())]
+        fields = [(tab, name) for tab in self.tabs.values() for name in tab.controls if name in CHECKPOINTS]
+        further: list[Component] = [tab.controls[name] for tab, name in fields]
+        outputs = [self.top.checkpoint, *further, *(tab.styles for tab in self.tabs.values())]
         event = self._handle(self.top.refresh.click, refresh, [], outputs)
         event.then(None, None, None, js=script("darkroom.modelsChanged()"), **QUIET)
 
@@ -200,13 +204,16 @@ class Page:
             chosen = opening_checkpoint(self.parts, draft)
             start = start_values(chosen.facts if chosen else None)
             clip_skip = draft.clip_skip if shows_clip_skip(options) and draft.clip_skip else options[CLIP_SKIP_OPTION]
+            choices = checkpoint_choices(self.parts.catalog.checkpoints())
             updates: list[Any] = [
-                gr.update(choices=checkpoint_choices(self.parts.catalog.checkpoints()), value=chosen.filename if chosen else None),
+                gr.update(choices=choices, value=chosen.filename if chosen else None),
                 control_update("clip_skip", clip_skip, visible=shows_clip_skip(options)),
                 *self._style_updates(),
             ]
             for mode, tab in self.tabs.items():
-                updates += [control_update(name, _first_value(name, draft, mode, start)) for name in tab.controls]
+                for name in tab.controls:
+                    more = {"choices": checkpoint_field_choices(name, choices)} if name in CHECKPOINTS else {}
+                    updates.append(control_update(name, _first_value(name, draft, mode, start), **more))
                 updates.append(overrides_update(draft.overrides[mode]))
             updates += [setting_update(control, options[name]) for name, control in self.settings.controls.items()]
             return [*updates, Answer().as_json()]

@@ -25,7 +25,7 @@ from app.server import resolver
 from app.ui import PageParts, build_page, page_options
 from app.ui.parts.draft import read_draft
 from app.ui.parts.fields import SPANS, control_update, limits_of
-from app.ui.parts.fill import fill_from_infotext
+from app.ui.parts.fill import FOLDED, fill_from_infotext
 from app.ui.parts.overrides import overrides_for, overrides_update, read_overrides
 from app.ui.parts.picture_info import picture_info
 from app.ui.parts.reproduce import reproduce
@@ -170,6 +170,11 @@ def test_submit_gives_a_jobs_id_at_once(parts: PageParts) -> None:
         ({"width": 7}, "width: input should be greater"),
         ({"width": None}, "width: fill in a value"),
         ({"sampler": "Eulr"}, "There is no sampler 'Eulr'"),
+        ({"subseed": "many"}, "Variation seed should be a whole number"),
+        ({"enable_hr": True, "hr_upscaler": "Lonczos"}, "There is no upscaler 'Lonczos'"),
+        ({"enable_hr": True, "hr_checkpoint": "gone"}, "There is no checkpoint 'gone'"),
+        ({"refiner_checkpoint": "gone"}, "There is no checkpoint 'gone'"),
+        ({"enable_hr": True, "hr_resize_x": 16384, "hr_resize_y": 16384}, "The hires fix would make 16384x16384"),
         ({"checkpoint": "gone.safetensors"}, "There is no checkpoint 'gone.safetensors'"),
     ],
 )
@@ -286,12 +291,38 @@ def test_settings_without_a_control_become_overrides_of_the_job(parts: PageParts
         f"{head}, Variation seed: 5, Variation seed strength: 0.25, Seed resize from: 32x48, ENSD: 31337", parts.catalog
     )
     texts = overrides_for(filling.values, parts.options.view())
-    shown = [label for label, _ in overrides_update(texts)["choices"]]
-    assert sorted(shown) == ["ENSD: 31337", "Seed resize from: 32x48", "Variation seed strength: 0.25", "Variation seed: 5"]
-    answer = submit(parts, Asked(mode="txt2img", values=FIELDS, overrides=texts), client="me")
+    assert [label for label, _ in overrides_update(texts)["choices"]] == ["ENSD: 31337"]
+    held = {name: filling.values[name] for name in ("subseed_strength", "seed_resize_from_w", "seed_resize_from_h")}
+    values = {**FIELDS, **held, "subseed": str(filling.values["subseed"])}
+    answer = submit(parts, Asked(mode="txt2img", values=values, overrides=texts), client="me")
     assert answer.job is not None
     params = parts.jobs.get(answer.job, client="me").params
     assert (params.subseed, params.subseed_strength, params.seed_resize_from_w, params.eta_noise_seed_delta) == (5, 0.25, 32, 31337)
+
+
+HIRES_HEAD = "a cat\nSteps: 3, Sampler: Euler, CFG scale: 7, Seed: 1, Size: 64x64, Denoising strength: 0.4"
+
+
+def test_a_picture_with_hires_fix_and_refiner_fills_their_fields(parts: PageParts) -> None:
+    digest = parts.catalog.hash(parts.catalog.find("pocket-emoji-v1"))[:10]
+    told = f"Tiling: True, Hires checkpoint: other name [{digest}], Hires sampler: DDIM, Hires upscale: 1.5, Hires upscaler: Lanczos"
+    filling = fill_from_infotext(f"{HIRES_HEAD}, {told}, Refiner: nowhere [0123456789], Refiner switch at: 0.6", parts.catalog)
+    held = {name: filling.values[name] for name in FOLDED}
+    assert (held["enable_hr"], held["hr_upscaler"], held["hr_sampler"], held["tiling"]) == (True, "Lanczos", "DDIM", True)
+    assert held["hr_checkpoint"] == "pocket-emoji-v1.safetensors" and held["hr_cfg"] == 0
+    assert held["refiner_checkpoint"] == "" and held["refiner_switch_at"] == 0.6
+    assert any("The refiner nowhere [0123456789] of the picture is not here" in warning for warning in filling.warnings)
+    seeds = {name: str(held[name]) for name in ("subseed",)}
+    answer = submit(parts, Asked(mode="txt2img", values={**FIELDS, **held, **seeds, "denoising_strength": 0.4}), client="me")
+    assert answer.job is not None, answer.error
+    params = parts.jobs.get(answer.job, client="me").params
+    assert params.hires_size.picture == (96, 96) and params.hr_cfg is None and params.strength == 0.4
+
+
+def test_a_picture_without_them_puts_their_fields_back(parts: PageParts) -> None:
+    filling = fill_from_infotext("a cat\nSteps: 3, Sampler: Euler, CFG scale: 7, Seed: 1, Size: 64x64", parts.catalog)
+    assert (filling.values["enable_hr"], filling.values["tiling"], filling.values["refiner_checkpoint"]) == (False, False, "")
+    assert not fill_from_infotext("a cat", parts.catalog).values.keys() & set(FOLDED)
 
 
 def test_options_act_on_the_pages_jobs_and_a_picture_made_without_them_overrides_them(parts: PageParts) -> None:
