@@ -10,10 +10,13 @@ from app.engine.budgets import budgets_of
 from app.engine.client import Event
 from app.engine.executor import Executor
 from app.engine.loop import EngineLoop
+from app.engine.memory import MemoryModel
 from app.engine.messages import Message
 from app.engine.residency import Residency
 from app.engine.shelf import Shelf
+from app.engine.throughput import Throughput
 from app.models import Catalog
+from app.networks.offload import Placement
 from app.prompt import Tokenizer
 from app.schema.errors import InvalidParams
 from app.schema.settings import ServerSettings
@@ -52,9 +55,21 @@ def build_loop(
     dtype = pick_dtype(settings.dtype, device)
     torch.backends.cudnn.benchmark = False  # picks kernels by timing: the same job would give other bits on another day
     torch.backends.cudnn.deterministic = True
+    one_memory = device.type == "cpu"
     residency = Residency(
-        catalog, device, DTYPES[dtype], budgets_of(settings, device), host=None if device.type == "cpu" else torch.device("cpu")
+        catalog,
+        device,
+        DTYPES[dtype],
+        budgets_of(settings, device),
+        host=None if one_memory else torch.device("cpu"),
+        at_most=Placement.STREAM if settings.lowvram else Placement.PARTS if settings.medvram else Placement.WHOLE,
+    )
+    executor = Executor(
+        device,
+        settings.max_rows,
+        memory=MemoryModel(DTYPES[dtype].itemsize, in_bands=one_memory),
+        throughput=Throughput(settings.data_dir / "cache" / "throughput.json"),
     )
     log.info("engine on %s in %s", device, dtype)
     shelf = Shelf(catalog, tokenizer, device, DTYPES[dtype])
-    return EngineLoop(inbox, residency, shelf, Executor(device, settings.max_rows), tokenizer, dtype, on_event)
+    return EngineLoop(inbox, residency, shelf, executor, tokenizer, dtype, on_event)

@@ -10,9 +10,12 @@ from typing import Generic, TypeVar
 import torch
 from torch import Tensor
 
+from app.engine.memory import MemoryModel, decode_bytes, encode_bytes, forward_bytes, free_bytes
 from app.engine.oom import out_of_memory
 from app.engine.running import InRows
 from app.engine.scheduler import Ticket, bucket_of, unpadded
+from app.engine.throughput import Throughput
+from app.models.facts import CheckpointFacts
 from app.networks import Checkpoint
 from app.networks.text import Inserted
 from app.prompt import EmbeddingFix
@@ -24,6 +27,9 @@ TEXTS_KEPT = 512
 """Encoded chunks of text kept, each 77 vectors (231 KiB at SD1's width)."""
 CHUNKS_AT_ONCE = 32
 """Chunks of text encoded together; more would make a newcomer wait."""
+
+SHRUNK_FOR_S = 300.0
+"""After memory ran out forwards of that kind stay small for so long: what took the memory may have been another program."""
 
 Pressure = Callable[[], None]
 """Called when memory has run out: frees what can be freed."""
@@ -97,21 +103,47 @@ class Executor:
     max_rows: int | None = None
     counters: Counters = field(default_factory=Counters)
     _texts: OrderedDict[tuple[object, ...], Tensor] = field(default_factory=OrderedDict)
-    _shrunk: dict[Hashable, int] = field(default_factory=dict)
+    memory: MemoryModel = field(default_factory=lambda: MemoryModel(4))
+    throughput: Throughput = field(default_factory=Throughput)
+    _facts: dict[str, CheckpointFacts] = field(default_factory=dict)
+    _shrunk: dict[Hashable, tuple[int, float]] = field(default_factory=dict)
+    """Groups that memory ran out for: so many rows, until then."""
+
+    def know(self, name: str, facts: CheckpointFacts) -> None:
+        """Takes in what a checkpoint that is about to work needs."""
+        self._facts[name] = facts
 
     def budget(self, ticket: Ticket) -> int:
-        """Rows of a ticket's group that one forward may hold."""
-        if ticket.group in self._shrunk:
-            return self._shrunk[ticket.group]
-        match ticket.group:
+        """Rows of a ticket's group that one forward may hold: where throughput stops rising, and no more than memory has room for.
+
+        An exact job's forwards must not depend on what was measured or is free: they are cut by size alone.
+        """
+        group = ticket.group
+        most, until_s = self._shrunk.get(group, (None, 0.0))
+        if most is not None and time.monotonic() < until_s:
+            return most
+        facts = self._facts.get(ticket.model)
+        match group:
             case ("denoise", _, (_, int(height), int(width)), *_):
-                return rows_that_fit(self.device, height * width, self.max_rows)
+                plain = rows_that_fit(self.device, height * width, self.max_rows)
+                if not ticket.batchable or facts is None:
+                    return plain
+                pays = self.throughput.budget(self.curve_key(facts, height, width)) or plain
+                rows = min(pays, self.memory.rows_that_fit(facts, height, width, free_bytes(self.device)), self.max_rows or pays)
+                return max(1, rows)
             case ("decode", _, (_, int(height), int(width)), *_) if ticket.batchable:
-                return pictures_that_fit(self.device, 64 * height * width)
+                pictures = pictures_that_fit(self.device, 64 * height * width)
+                fit = pictures if facts is None else self.memory.pictures_that_fit(facts, height, width, free_bytes(self.device))
+                return max(1, min(pictures, fit))
             case ("encode", *_):
                 return CHUNKS_AT_ONCE
             case _:
                 return 1
+
+    def curve_key(self, facts: CheckpointFacts, height: int, width: int) -> str:
+        """Names a throughput curve: device, number format, architecture, size in latents."""
+        name = torch.cuda.get_device_name(self.device) if self.device.type == "cuda" else f"cpu x{torch.get_num_threads()}"
+        return f"{name} | {self.memory.itemsize} bytes | {facts.denoiser} | {height}x{width}"
 
     def bucket(self, rows: int) -> int:
         """What a forward of so many rows is padded to: on a CPU nothing, because there a forward costs what its rows cost."""
@@ -133,13 +165,18 @@ class Executor:
         return self._in_parts(slices, len(x), forward, on_pressure)
 
     def _in_parts(
-        self, slices: Sequence[Slice[AnyInRows]], most: int, run: Callable[[slice], Tensor], on_pressure: Pressure
+        self,
+        slices: Sequence[Slice[AnyInRows]],
+        most: int,
+        run: Callable[[slice], Tensor],
+        on_pressure: Pressure,
+        last: Callable[[slice], Tensor] | None = None,
     ) -> Sequence[Tensor]:
         """Runs the slices' rows at most so many at a time, halving that each time memory runs out; one answer a slice.
 
-        TooLarge where not even a single row fits.
+        `last` is tried where a single row does not fit after everything else was freed. TooLarge where that does not fit either.
         """
-        rows, done, parts = sum(s.rows for s in slices), 0, list[Tensor]()
+        rows, done, pressed, parts = sum(s.rows for s in slices), 0, False, list[Tensor]()
         while done < rows:
             take = slice(done, min(rows, done + most))
             try:
@@ -149,23 +186,29 @@ class Executor:
             except (RuntimeError, MemoryError) as error:
                 if not out_of_memory(error):
                     raise
-                if most == 1:
+                if most == 1 and pressed and last is None:
                     raise TooLarge("There is not enough memory for a single row at this size. Make the picture smaller.") from error
             # Out here the error is gone, and with its traceback what the failed attempt held.
             self.counters.out_of_memory += 1
-            most = max(1, bucket_of(min(most, rows)) // 2)
-            self._shrunk[slices[0].op.group] = most
+            if most > 1:
+                most = max(1, bucket_of(min(most, rows)) // 2)
+                self._shrunk[slices[0].op.group] = most, time.monotonic() + SHRUNK_FOR_S
+            elif pressed and last is not None:
+                run, last = last, None
             on_pressure()
+            pressed = True
         return torch.split(torch.cat(parts) if len(parts) > 1 else parts[0], [s.rows for s in slices])
 
     def _forward(self, checkpoint: Checkpoint, network: NetworkSettings, x: Tensor, sigmas: Tensor, *more: Tensor | None) -> Tensor:
         """One forward, padded to its bucket by repeating the last row: a row's result depends on the bucket alone."""
         rows = len(x)
         spare = self.bucket(rows) - rows
+        x, sigmas = self._padded(x, spare), self._padded(sigmas, spare)
         context, concat, timesteps = (None if one is None else self._padded(one, spare) for one in more)
         assert context is not None
-        with self.counters.timed():
-            answer = checkpoint.denoise(self._padded(x, spare), self._padded(sigmas, spare), context, concat, timesteps, network)
+        estimate = forward_bytes(checkpoint.facts, len(x), x.shape[2], x.shape[3], self.memory.itemsize)
+        with self.counters.timed(), self._measured("forward", estimate):
+            answer = checkpoint.denoise(x, sigmas, context, concat, timesteps, network)
         self.counters.forwards += 1
         self.counters.rows += rows
         return answer[:rows]
@@ -219,24 +262,87 @@ class Executor:
         self._texts.update(zip(missing, (row.clone() for row in encoded), strict=True))
 
     def encode_image(self, checkpoint: Checkpoint, slices: Sequence[Slice[EncodeImage]], on_pressure: Pressure) -> Sequence[Tensor]:
-        """Pictures to scaled latents, one at a time."""
+        """Pictures to scaled latents, one at a time; in tiles where a whole one would not fit."""
         images = torch.cat([s.of(s.op.images) for s in slices])
+        height, width = images.shape[2] // 8, images.shape[3] // 8
 
-        def run(take: slice) -> Tensor:
-            with self.counters.timed():
+        def whole(take: slice) -> Tensor:
+            estimate = encode_bytes(checkpoint.facts, 1, height, width, self.memory.itemsize)
+            with self.counters.timed(), self._measured("encode", estimate):
                 return checkpoint.encode_image(images[take].to(self.device), slices[0].op.network)
 
-        return self._in_parts(slices, 1, run, on_pressure)
-
-    def decode(self, checkpoint: Checkpoint, slices: Sequence[Slice[Decode]], on_pressure: Pressure) -> Sequence[Tensor]:
-        """Latents to 8-bit pixels; values are cut, not rounded, as A1111 does."""
-        latents = torch.cat([s.of(s.op.latents) for s in slices])
-
-        def run(take: slice) -> Tensor:
+        def tiled(take: slice) -> Tensor:
             with self.counters.timed():
+                return checkpoint.encode_image(images[take].to(self.device), slices[0].op.network, tiled=True)
+
+        if not self.memory.encode_fits(checkpoint.facts, height, width, free_bytes(self.device)):
+            return self._in_parts(slices, 1, tiled, on_pressure)
+        return self._in_parts(slices, 1, whole, on_pressure, tiled)
+
+    def decode(
+        self, checkpoint: Checkpoint, slices: Sequence[Slice[Decode]], on_pressure: Pressure, *, alone: bool
+    ) -> tuple[Sequence[Tensor], bool]:
+        """Latents to 8-bit pixels, and whether in tiles; values are cut, not rounded, as A1111 does.
+
+        In tiles where that was asked for and where a whole picture would not fit. `alone`: an exact job's pictures, one at a time.
+        """
+        latents = torch.cat([s.of(s.op.latents) for s in slices])
+        height, width = latents.shape[2:]
+        used_tiles = False
+
+        def whole(take: slice) -> Tensor:
+            bands = self.memory.in_bands
+            estimate = decode_bytes(checkpoint.facts, take.stop - take.start, height, width, self.memory.itemsize, in_bands=bands)
+            with self.counters.timed(), self._measured("decode", estimate):
                 return to_pixels(checkpoint.decode(latents[take].to(self.device), slices[0].op.network))
 
-        return self._in_parts(slices, len(latents), run, on_pressure)
+        def tiled(take: slice) -> Tensor:
+            nonlocal used_tiles
+            used_tiles = True
+            with self.counters.timed():
+                return to_pixels(checkpoint.decode(latents[take].to(self.device), slices[0].op.network, tiled=True))
+
+        fits = self.memory.pictures_that_fit(checkpoint.facts, height, width, free_bytes(self.device)) > 0
+        if slices[0].op.tiled or not fits:
+            answers = self._in_parts(slices, 1, tiled, on_pressure)
+        else:
+            answers = self._in_parts(slices, 1 if alone else len(latents), whole, on_pressure, tiled)
+        return answers, used_tiles
+
+    @contextmanager
+    def _measured(self, kind: str, estimate: int) -> Iterator[None]:
+        """Corrects the memory model by what runs inside. The allocator of a card counts without waiting for it; a CPU's does not count."""
+        if self.device.type != "cuda":
+            yield
+            return
+        torch.cuda.reset_peak_memory_stats(self.device)
+        before = torch.cuda.memory_allocated(self.device)
+        yield
+        self.memory.correct(kind, estimate, torch.cuda.max_memory_allocated(self.device) - before)
+
+    def time_forward(self, checkpoint: Checkpoint, height: int, width: int) -> bool:
+        """Times one forward more of a throughput curve, if one is wanted; whether it did. Must not disturb anybody: run when idle."""
+        facts = checkpoint.facts
+        key = self.curve_key(facts, height, width)
+        limit = self.memory.rows_that_fit(facts, height, width, free_bytes(self.device))
+        rows = self.throughput.next_rows(key, min(limit, self.max_rows or limit))
+        if rows is None:
+            return False
+        x = torch.zeros(rows, facts.denoiser.in_channels - facts.concat_channels, height, width, device=self.device)
+        concat = torch.zeros(rows, facts.concat_channels, height, width, device=self.device) if facts.concat_channels else None
+        context = torch.zeros(rows, facts.text.positions, facts.denoiser.context_width, device=self.device)
+        begun = time.perf_counter()
+        try:
+            answer = checkpoint.denoise(x, torch.ones(rows), context, concat)
+            float(answer.flatten()[0])  # waits for the device: this is what is timed
+            self.throughput.note(key, rows, time.perf_counter() - begun)
+        except (RuntimeError, MemoryError) as error:
+            if not out_of_memory(error):
+                raise
+            self.throughput.note(key, rows, float("inf"))
+        if self.throughput.next_rows(key, limit) is None:
+            self.throughput.save()
+        return True
 
 
 def to_pixels(decoded: Tensor) -> Tensor:

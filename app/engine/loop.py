@@ -27,6 +27,7 @@ from app.engine.client import (
 )
 from app.engine.executor import Executor, Slice
 from app.engine.messages import Close, LoadModel, Message, StopJob, Submit, UnloadModels
+from app.engine.oom import out_of_memory
 from app.engine.residency import Residency, Resident
 from app.engine.running import InRows, Running
 from app.engine.scheduler import Scheduler, Share
@@ -54,6 +55,8 @@ T = TypeVar("T")
 
 MAX_RUNNING = 64
 """Jobs whose recipes are alive at once; a started job holds its latents and conditionings, some megabytes."""
+IDLE_S = 3.0
+"""After so long without work the machine is taken to be idle."""
 PREVIEW_EVERY_S = 0.4
 
 
@@ -79,6 +82,8 @@ class EngineLoop:
         self._closed = False
         self.turns = 0
         """Turns done; other threads see by it whether the loop gets on."""
+        self._to_time: tuple[str, int, int] | None = None
+        """Checkpoint and size in latents of the last forward, while its throughput curve may be incomplete."""
 
     def run(self) -> None:
         """Until `Close`."""
@@ -126,10 +131,26 @@ class EngineLoop:
 
     def _read_inbox(self) -> None:
         while not self._closed:
+            idle = not (self._running or self._waiting)
             try:
-                self._handle(self._inbox.get(block=not (self._running or self._waiting)))
+                message = self._inbox.get(block=idle, timeout=IDLE_S if idle and self._to_time is not None else None)
             except queue.Empty:
-                return
+                if not idle:
+                    return
+                self._time_a_forward()
+            else:
+                self._handle(message)
+
+    def _time_a_forward(self) -> None:
+        """Nobody has asked for anything for a while: one forward more of the throughput curve of what ran last."""
+        assert self._to_time is not None
+        name, height, width = self._to_time
+        if name not in self._residency.names:
+            self._to_time = None
+            return
+        resident = self._residency.get(name, (), lambda _: None)
+        if not self._executor.time_forward(resident.checkpoint, height, width):
+            self._to_time = None
 
     def _handle(self, message: Message) -> None:
         match message:
@@ -212,15 +233,25 @@ class EngineLoop:
         job = running.job
         if isinstance(op, Finished):
             sha256 = self._residency.sha256(job.params.checkpoint)
-            extras = op.extras | {label: self._residency.title(name) for label, name in op.checkpoints.items()}
+            extras = op.extras | running.told | {label: self._residency.title(name) for label, name in op.checkpoints.items()}
             self._on_event(PictureDone(job.id, op.index, op.pixels, op.seed, op.model.name, sha256, extras))
             return
         self._on_event(Progress(job.id, op.step, op.steps, op.batch, job.params.n_iter))
         now = time.monotonic()
         if op.latents is not None and job.previews and now - running.previewed_s >= PREVIEW_EVERY_S:
             running.previewed_s = now
-            resident = self._residency.get(running.checkpoint, self._in_use(), lambda name: None)
-            self._on_event(Preview(job.id, resident.preview.pixels(op.latents[0])))
+            self._preview(running, op.latents[0])
+
+    def _preview(self, running: Running, latents: Tensor) -> None:
+        """Shows a picture's latents, if there is memory for it: no job fails for want of a preview."""
+        name = running.checkpoint
+        try:
+            resident = self._residency.get(name, self._in_use(), lambda name: None)
+            self._on_event(Preview(running.job.id, resident.preview.pixels(latents)))
+        except (RuntimeError, MemoryError) as error:
+            if not out_of_memory(error):
+                raise
+            log.warning("no memory for a preview of job %s", running.job.id)
 
     def _fail(self, running: Running, error: Exception) -> None:
         job_id = running.job.id
@@ -261,10 +292,12 @@ class EngineLoop:
         lead = self._running[shares[0].ticket.job]
         resident = self._residency.get(lead.checkpoint, self._in_use(), lambda name: self._on_event(Loading(lead.job.id, name)))
         checkpoint, alone = resident.checkpoint, lead.job.params.exact
+        self._executor.know(lead.checkpoint, checkpoint.facts)
         pressure = partial(self._residency.release, {lead.checkpoint})
         match lead.pending:
             case DenoiseRows() as op:
                 self._shelf.dress_denoiser(checkpoint, op.adapters)
+                self._to_time = (op.checkpoint, op.x.shape[2], op.x.shape[3])
                 return list(self._executor.denoise(checkpoint, self._slices(shares, DenoiseRows), pressure))
             case Encode() as op:
                 content = (resident.key, self._shelf.dress_text(checkpoint, op.adapters))
@@ -276,7 +309,9 @@ class EngineLoop:
             case Decode() as op:
                 self._shelf.dress_autoencoder(checkpoint, op.vae)
                 slices = self._slices(shares, Decode)
-                pixels = self._executor.decode(checkpoint, slices, pressure)
+                pixels, tiled = self._executor.decode(checkpoint, slices, pressure, alone=alone)
+                for share in shares if tiled else ():
+                    self._running[share.ticket.job].told["VAE tiling"] = "True"
                 resident.preview.learn(slices[0].op.latents[slices[0].start :][:1], pixels[0][:1])
                 return list(pixels)
             case Load() as op:

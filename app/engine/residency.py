@@ -1,5 +1,6 @@
 """Which checkpoints are in memory, and where: least recently used goes first, within byte budgets for the device and the host."""
 
+import logging
 import threading
 import time
 from collections import OrderedDict
@@ -12,13 +13,17 @@ from typing import TypeVar
 import torch
 
 from app.engine.budgets import Budgets, storage_bytes
+from app.engine.memory import least_work, placement_for
 from app.engine.oom import out_of_memory, trying_again
 from app.engine.preview import PreviewMap
 from app.models import Catalog, ModelFile
 from app.networks import Checkpoint, load_checkpoint
+from app.networks.offload import Placement
 from app.networks.sharing import Twins
 from app.networks.tensors import read_ahead
 from app.schema.errors import BadModelFile, UnknownName
+
+log = logging.getLogger(__name__)
 
 SWAPS_WORTH = 5.0
 """Work for a checkpoint that is not on the device waits as long as so many of its swaps take: at most a sixth of the time is swapping."""
@@ -40,6 +45,7 @@ class Resident:
     checkpoint: Checkpoint
     on_device: bool
     """False: it waits in host memory and must be copied before it can work."""
+    placement: Placement = Placement.WHOLE
     _preview: PreviewMap | None = field(default=None, repr=False)
 
     @property
@@ -65,10 +71,21 @@ class Residency:
     """
 
     def __init__(
-        self, catalog: Catalog, device: torch.device, dtype: torch.dtype, budgets: Budgets, *, host: torch.device | None = None
+        self,
+        catalog: Catalog,
+        device: torch.device,
+        dtype: torch.dtype,
+        budgets: Budgets,
+        *,
+        host: torch.device | None = None,
+        at_most: Placement = Placement.WHOLE,
     ) -> None:
-        """`host`: where checkpoints wait that have left the device; None where that is the same memory."""
+        """`host`: where checkpoints wait that have left the device; None where that is the same memory.
+
+        `at_most`: how much of a checkpoint may be on the device at once even where more would fit; without a host it has no meaning.
+        """
         self._catalog, self._device, self._dtype, self._budgets, self._host = catalog, device, dtype, budgets, host
+        self._at_most = at_most
         self._held: OrderedDict[str, Resident] = OrderedDict()
         self._coming: dict[str, Future[Resident]] = {}
         self._hashes: dict[str, Future[str]] = {}
@@ -106,7 +123,9 @@ class Residency:
         if coming is None:
             self._make_room(self._expected_bytes(file), name, in_use)
             self._start_hashing(name, file)
-            resident = self._trying_again(lambda: self._load(file, self._device, self._twins(), on_device=True), name)
+            straight = self._host is None or self._fits_whole(file)
+            target = self._device if straight or self._host is None else self._host
+            resident = self._trying_again(lambda: self._load(file, target, self._twins(), on_device=straight), name)
         else:
             resident = coming.result()
         self._held[name] = resident
@@ -115,9 +134,19 @@ class Residency:
         return resident
 
     def _place(self, held: Resident, name: str, in_use: Collection[str]) -> None:
-        """Copies a checkpoint from host memory to the device."""
-        self._make_room(held.checkpoint.nbytes, name, in_use)
-        self._trying_again(lambda: held.checkpoint.to(str(self._device)), name)
+        """From host memory to the device: copied there, or visiting it in parts."""
+        checkpoint = held.checkpoint
+        work = least_work(checkpoint.facts, self._dtype.itemsize)
+        fitting = placement_for(checkpoint.part_bytes, work, self._budgets.device_bytes)
+        held.placement = max(fitting, self._at_most, key=list(Placement).index)
+        if held.placement is Placement.WHOLE:
+            self._make_room(checkpoint.nbytes + max(work.values()), name, in_use)
+            twins = Checkpoint.twins(other.checkpoint for other in self._held.values() if other.on_device)
+            self._trying_again(lambda: checkpoint.to(str(self._device), twins), name)
+        else:
+            self.release({name})
+            checkpoint.visit(str(self._device), streamed=held.placement is Placement.STREAM)
+            log.info("%s: its weights stay in host memory and visit the device (%s)", name, held.placement)
         held.on_device = True
 
     def _trying_again(self, work: Callable[[], T], name: str) -> T:
@@ -134,6 +163,11 @@ class Residency:
         checkpoint = load_checkpoint(file, str(device), self._dtype, twins=twins)
         self._bytes_per_s = checkpoint.nbytes / max(1e-3, time.monotonic() - begun)
         return Resident(file, checkpoint, on_device)
+
+    def _fits_whole(self, file: ModelFile) -> bool:
+        assert file.facts is not None  # whoever loads has looked
+        work = max(least_work(file.facts, self._dtype.itemsize).values())
+        return self._at_most is Placement.WHOLE and self._expected_bytes(file) + work <= self._budgets.device_bytes
 
     def _twins(self) -> Twins:
         return Checkpoint.twins(held.checkpoint for held in self._held.values())

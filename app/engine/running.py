@@ -30,6 +30,8 @@ class Running:
     stop: Stop | None = None
     """Asked for and not yet delivered."""
     interrupted: bool = False
+    told: dict[str, str] = field(default_factory=dict)
+    """Infotext fields that only the engine knows."""
     steps: int = 0
     previewed_s: float = 0.0
     seconds: dict[str, float] = field(default_factory=dict)

@@ -13,24 +13,42 @@ BIG_PICTURE_PX = 256 * 256
 """From here on a decode's maps are tens of megabytes each."""
 
 
-def encode_mean(vae: Any, images: Tensor) -> Tensor:
+TILE = 64
+"""Side of a tile in latents; a quarter of it overlaps its neighbour and is blended with it."""
+OVERLAP = 0.25
+
+
+def encode_mean(vae: Any, images: Tensor, *, tiled: bool = False) -> Tensor:
     """(n, 3, H, W) in -1..1 to the mean of the encoder's distribution, (n, channels, H/8, W/8) float32, not yet scaled.
 
     The mean and not a sample: a picture should not depend on the state of a global random generator, as it does in A1111.
     The encoder's standard deviation is about e^-10, so the difference is a rounding step in some pixels.
     """
+    if tiled:
+        _set_tiles(vae)
+        return _finite(vae, lambda x: vae._tiled_encode(x).chunk(2, dim=1)[0], images)
     return _finite(vae, lambda x: vae.quant_conv(_encoder(vae.encoder, x)).chunk(2, dim=1)[0], images)
 
 
-def decode(vae: Any, latents: Tensor) -> Tensor:
+def decode(vae: Any, latents: Tensor, *, tiled: bool = False) -> Tensor:
     """Unscaled latents (n, channels, h, w) to pictures (n, 3, 8h, 8w), float32, about -1..1.
+
+    `tiled`: diffusers' way, in overlapping tiles that are blended: memory of one tile, whatever the picture's size.
 
     Rows that are not finite are decoded once more in float32. Only those rows: what a picture looks like depends neither on the
     pictures beside it nor on those decoded before. A row that is still not finite (its latents were not) is returned as it is.
     """
     if latents.device.type == "cpu" and 64 * latents.shape[-2] * latents.shape[-1] >= BIG_PICTURE_PX:
         give_back()
+    if tiled:
+        _set_tiles(vae)
+        return _finite(vae, lambda z: vae.tiled_decode(z).sample, latents)
     return _finite(vae, lambda z: _decoder(vae.decoder, vae.post_quant_conv(z)), latents)
+
+
+def _set_tiles(vae: Any) -> None:
+    scale = 2 ** (len(vae.config.block_out_channels) - 1)
+    vae.tile_latent_min_size, vae.tile_sample_min_size, vae.tile_overlap_factor = TILE, scale * TILE, OVERLAP
 
 
 def _encoder(encoder: Any, hidden: Tensor) -> Tensor:

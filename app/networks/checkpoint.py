@@ -15,6 +15,7 @@ from app.networks.build import Networks, build_autoencoder, build_networks
 from app.networks.denoiser import predict
 from app.networks.keys import DENOISER_PREFIX, denoiser_keys
 from app.networks.noise import SigmaTable, cumulative_alphas, denoised, network_input
+from app.networks.offload import Visits
 from app.networks.sharing import Twins
 from app.networks.text import Inserted, encode_text
 from app.networks.tiling import circular
@@ -46,6 +47,7 @@ class Checkpoint:
         self._text_patches = Patches("text", networks.text, aliases(text_layers, {}))
         self._hypernetworks = Hypernetworks(networks.denoiser)
         self._other_autoencoder: Any = None
+        self._visits: Visits | None = None
 
     @property
     def nbytes(self) -> int:
@@ -86,9 +88,20 @@ class Checkpoint:
         self.adapt_denoiser((), ())
         return self._networks
 
+    @property
+    def part_bytes(self) -> dict[str, int]:
+        """Bytes of each network's weights."""
+        return {name: sum(w.nbytes for w in part.parameters()) for name, part in self._networks.parts.items()}
+
+    def need(self, part: str) -> None:
+        """Makes a network (`denoiser`, `autoencoder`, `text`) ready to run, where not all of them are on the device at once."""
+        if self._visits is not None:
+            self._visits.need(part)
+
     @torch.no_grad()
     def encode_text(self, ids: Tensor, clip_skip: int = 1, inserted: Sequence[Inserted] = ()) -> Tensor:
         """(chunks, 77) int64 to (chunks, 77, width), clip skip and final norm applied; `inserted` are embeddings' vectors."""
+        self.need("text")
         return encode_text(self._networks.text, ids.to(self.device), clip_skip, inserted).float()
 
     @torch.no_grad()
@@ -107,6 +120,7 @@ class Checkpoint:
         `facts.concat_channels`; it goes to the network as it is, behind the scaled `x`. `timesteps` (rows,) are told to the network
         in the place of those that its own noise schedule has for the sigmas.
         """
+        self.need("denoiser")
         x, sigmas = x.to(self.device, torch.float32), sigmas.to(self.device, torch.float32)
         scaled = network_input(x, sigmas)
         if concat is not None:
@@ -119,27 +133,47 @@ class Checkpoint:
         return denoised(x, sigmas, answer.float(), self.facts.prediction)
 
     @torch.no_grad()
-    def encode_image(self, images: Tensor, network: NetworkSettings = PLAIN) -> Tensor:
+    def encode_image(self, images: Tensor, network: NetworkSettings = PLAIN, *, tiled: bool = False) -> Tensor:
         """(n, 3, H, W) in -1..1 to latents (n, channels, H/8, W/8, rounded down), scaled as the denoiser wants them."""
-        with circular(self._autoencoder, network.tiling):
-            mean = autoencoder.encode_mean(self._autoencoder, images.to(self.device))
+        self.need("autoencoder")
+        with circular(self._autoencoder, network.tiling and not tiled):
+            mean = autoencoder.encode_mean(self._autoencoder, images.to(self.device), tiled=tiled)
         return mean * self.facts.autoencoder.scale_factor
 
     @torch.no_grad()
-    def decode(self, latents: Tensor, network: NetworkSettings = PLAIN) -> Tensor:
-        """Latents (n, channels, h, w) as the denoiser has them to pictures (n, 3, 8h, 8w), about -1..1."""
-        unscaled = latents.to(self.device, torch.float32) / self.facts.autoencoder.scale_factor
-        with circular(self._autoencoder, network.tiling):
-            return autoencoder.decode(self._autoencoder, unscaled)
+    def decode(self, latents: Tensor, network: NetworkSettings = PLAIN, *, tiled: bool = False) -> Tensor:
+        """Latents (n, channels, h, w) as the denoiser has them to pictures (n, 3, 8h, 8w), about -1..1.
 
-    def to(self, device: str) -> None:
-        """Moves the weights, in place: to host memory and back costs a copy, not a load."""
+        `tiled`: in overlapping tiles that are blended, which takes little memory and gives a slightly other picture.
+        """
+        self.need("autoencoder")
+        unscaled = latents.to(self.device, torch.float32) / self.facts.autoencoder.scale_factor
+        with circular(self._autoencoder, network.tiling and not tiled):  # a tile's edges are not the picture's
+            return autoencoder.decode(self._autoencoder, unscaled, tiled=tiled)
+
+    def to(self, device: str, twins: Twins | None = None) -> None:
+        """Moves the weights, in place: to host memory and back costs a copy, not a load. What `twins` have there is shared again."""
+        self._end_visits()
         self._denoiser_patches.clear()
         self._text_patches.clear()
         self.device = torch.device(device)
-        for part in self._networks.parts.values():
+        for name, part in self._networks.parts.items():
+            if twins is not None:
+                twins.share(name, part, self.device)
             part.to(self.device)
         self._table.to(self.device)
+
+    def visit(self, device: str, *, streamed: bool) -> None:
+        """From now on runs on `device` while its weights stay where they are: each network, or of the denoiser each layer, visits it."""
+        self._end_visits()
+        self.device = torch.device(device)
+        self._table.to(self.device)
+        self._visits = Visits(self._networks.parts, self.device, frozenset({"denoiser"}) if streamed else frozenset())
+
+    def _end_visits(self) -> None:
+        if self._visits is not None:
+            self._visits.end()
+            self._visits = None
 
     def unload(self) -> None:
         """Frees the weights even where somebody still holds this object; it cannot be used again."""

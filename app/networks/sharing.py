@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Mapping
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from app.networks.build import Networks
 
@@ -23,21 +23,30 @@ class Twins:
             for part, module in networks.parts.items():
                 self._states.setdefault(part, []).append({name: weight.data for name, weight in module.named_parameters()})
 
-    def find(self, part: str, name: str, mapped: Tensor, like: Tensor) -> Tensor | None:
-        """A tensor in memory that holds what `mapped` would be in the shape, format and place of `like`; None if there is none.
+    def find(self, part: str, name: str, mapped: Tensor, like: Tensor, device: torch.device | None = None) -> Tensor | None:
+        """A tensor in memory that holds what `mapped` would be in the shape and format of `like`, on its device or another one given.
+
+        None if there is none.
 
         A network that differs in one tensor is another network; its later tensors are not looked at any more.
         """
         for state in list(self._states.get(part, ())):
             own = state.get(name)
-            if own is not None and _alike(own, like) and _equal(own, mapped):
+            if own is not None and _alike(own, like, device or like.device) and _equal(own, mapped):
                 return own
             self._states[part].remove(state)
         return None
 
+    def share(self, part: str, module: nn.Module, device: torch.device) -> None:
+        """Replaces a network's weights by their equals on `device`, where there are any."""
+        for name, weight in module.named_parameters():
+            own = self.find(part, name, weight.data, torch.empty(weight.shape, dtype=weight.dtype, device="meta"), device)
+            if own is not None:
+                weight.data = own
 
-def _alike(own: Tensor, like: Tensor) -> bool:
-    return (own.shape, own.dtype, own.device) == (like.shape, like.dtype, like.device)
+
+def _alike(own: Tensor, like: Tensor, device: torch.device) -> bool:
+    return (own.shape, own.dtype, own.device) == (like.shape, like.dtype, device)
 
 
 def _equal(own: Tensor, mapped: Tensor) -> bool:

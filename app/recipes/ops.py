@@ -188,6 +188,8 @@ class Decode:
     vae: str = ""
     """As in `ModelInfo`."""
     network: NetworkSettings = PLAIN
+    tiled: bool = False
+    """In overlapping tiles, which needs little memory; also done where memory asks for it."""
 
     @property
     def rows(self) -> int:
@@ -197,7 +199,7 @@ class Decode:
     @property
     def group(self) -> tuple[object, ...]:
         """Latents of one size share a decode."""
-        return ("decode", self.checkpoint, tuple(self.latents.shape[1:]), self.vae, self.network)
+        return ("decode", self.checkpoint, tuple(self.latents.shape[1:]), self.vae, self.network, self.tiled)
 
 
 @dataclass(frozen=True, eq=False)

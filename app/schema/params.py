@@ -283,6 +283,9 @@ class GenerationParams(BaseModel):
 
     merged_styles: tuple[str, ...] = Field((), max_length=1000, description="Styles that are in the prompts already; for file names.")
     init_images: tuple[str, ...] = Field((), max_length=1000, description="Ids of stored input pictures (their sha256).")
+    vae_tiling: Annotated[bool, View(label="VAE tiling", section="engine", title="Tiled VAE", where_it_acts=True)] = Field(
+        False, description="Pictures are decoded in overlapping tiles: less memory, a slightly other picture. Also done where memory asks."
+    )
     exact: Annotated[bool, View(section="engine", title="Exact")] = Field(
         False, description="Forwards hold this job's rows only, so the picture is byte-equal to the one made alone."
     )

@@ -49,6 +49,8 @@ class ServerSettings(BaseModel):
         None, description="Whether PNG Info may fetch pictures from the internet (default: unless others can reach the server)."
     )
     price_per_hour: float | None = Field(None, ge=0, description="What an hour of this machine costs: shown with each job.")
+    medvram: bool = Field(False, description="Keep on the card only the network that is at work (also done where the card is small).")
+    lowvram: bool = Field(False, description="Bring the denoiser to the card layer by layer (also done where it would not fit).")
     nowebui: bool = Field(False, description="API only, no page.")
 
     @property

@@ -2,7 +2,7 @@
 
 import dataclasses
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
 
@@ -10,7 +10,22 @@ import numpy as np
 import pytest
 import torch
 
-from app.engine.client import Cancelled, Done, EngineClient, EngineJob, Event, Failed, Lost, PictureDone, Preview, Progress, Started, Stop
+from app.engine import residency
+from app.engine.client import (
+    Cancelled,
+    Done,
+    EngineClient,
+    EngineJob,
+    Event,
+    Failed,
+    Loading,
+    Lost,
+    PictureDone,
+    Preview,
+    Progress,
+    Started,
+    Stop,
+)
 from app.engine.loop import EngineLoop
 from app.engine.process import ProcessEngine
 from app.engine.thread import ThreadEngine
@@ -187,9 +202,7 @@ def test_jobs_for_two_checkpoints_both_finish(engine: Behind) -> None:
     assert difference(pair["a"][0], pair["b"][0]) > 1
 
 
-def test_out_of_memory_halves_the_batch_and_the_picture_is_the_same(
-    in_thread: Behind, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_out_of_memory_halves_the_batch_and_the_picture_is_the_same(in_thread: Behind, monkeypatch: pytest.MonkeyPatch) -> None:
     """Only the card is pretended to be small: forwards of more than two rows raise what torch raises."""
     fits = alone(in_thread, "fits", batch_size=4)
     real, sizes = Checkpoint.denoise, []
@@ -207,9 +220,7 @@ def test_out_of_memory_halves_the_batch_and_the_picture_is_the_same(
     assert max(difference(a, b) for a, b in zip(fits, tight, strict=True)) <= 1
 
 
-def test_no_memory_for_a_single_row_fails_that_job_with_a_sentence(
-    in_thread: Behind, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_no_memory_for_a_single_row_fails_that_job_with_a_sentence(in_thread: Behind, monkeypatch: pytest.MonkeyPatch) -> None:
     def no_card(self: Checkpoint, x: torch.Tensor, *rest: torch.Tensor | None) -> torch.Tensor:
         raise torch.OutOfMemoryError("CUDA out of memory")
 
@@ -236,9 +247,7 @@ def test_a_newcomer_takes_its_first_step_within_two_forwards_of_a_batch_of_a_hun
     watcher.wait(Cancelled, "crowd")
 
 
-def test_texts_and_pictures_of_different_jobs_are_encoded_and_decoded_together(
-    in_thread: Behind, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_texts_and_pictures_of_different_jobs_are_encoded_and_decoded_together(in_thread: Behind, monkeypatch: pytest.MonkeyPatch) -> None:
     texts, pictures = [], []
     encode, decode = Checkpoint.encode_text, Checkpoint.decode
     monkeypatch.setattr(Checkpoint, "encode_text", lambda self, ids, *rest: (texts.append(len(ids)), encode(self, ids, *rest))[1])
@@ -249,6 +258,103 @@ def test_texts_and_pictures_of_different_jobs_are_encoded_and_decoded_together(
     assert pictures[-1] == 4
     together(in_thread, job("same words", seed=9, prompt="picture number 2", negative_prompt="fog"))
     assert len(texts) == 2
+
+
+class SmallCard:
+    """Raises what torch raises for every call of a network's method that `refused` says, and counts them."""
+
+    def __init__(
+        self, monkeypatch: pytest.MonkeyPatch, method: str, refused: Callable[[int, torch.Tensor, dict[str, object]], bool]
+    ) -> None:
+        self.calls = self.refusals = 0
+        real = getattr(Checkpoint, method)
+
+        def call(checkpoint: Checkpoint, first: torch.Tensor, *rest: object, **options: object) -> torch.Tensor:
+            self.calls += 1
+            if refused(self.calls, first, options):
+                self.refusals += 1
+                raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate more than there is")
+            return real(checkpoint, first, *rest, **options)  # type: ignore[no-any-return]
+
+        monkeypatch.setattr(Checkpoint, method, call)
+
+
+@pytest.mark.parametrize(
+    ("method", "previews"),
+    [("encode_text", False), ("encode_image", False), ("denoise", False), ("decode", False), pytest.param("decode", True, id="preview")],
+)
+def test_running_out_of_memory_once_anywhere_changes_nothing(
+    in_thread: Behind, monkeypatch: pytest.MonkeyPatch, method: str, previews: bool
+) -> None:
+    made, watcher = in_thread
+    start = partial(np.full, (64, 64, 3), 90, np.uint8)
+    values = params(mode="img2img", init_images=("x",), denoising_strength=0.5)
+    made.submit(EngineJob(id="fits", client="c", params=values, images=(start,)))
+    fits = watcher.pictures("fits")[0]
+    made.unload()
+    with monkeypatch.context() as patch:
+        card = SmallCard(patch, method, lambda call, first, options: call == 1)
+        prompt = f"a cat in the garden, {method}"  # texts are kept: other words, the same cost
+        changed = values.model_copy(update={"prompt": prompt})
+        made.submit(EngineJob(id="tight", client="c", params=changed, images=(start,), previews=previews))
+        tight = watcher.pictures("tight")[0]
+        assert card.refusals == 1
+    made.submit(EngineJob(id="again", client="c", params=changed, images=(start,)))
+    assert difference(tight, watcher.pictures("again")[0]) <= 1
+    assert difference(fits, tight) > 0
+    assert not any("VAE tiling" in e.extras for e in watcher.of(PictureDone, "tight"))
+
+
+def test_a_decode_that_does_not_fit_is_tiled_and_the_infotext_says_so(in_thread: Behind, monkeypatch: pytest.MonkeyPatch) -> None:
+    whole = alone(in_thread, "whole", batch_size=2)
+    card = SmallCard(monkeypatch, "decode", lambda call, first, options: not options.get("tiled"))
+    tiled = alone(in_thread, "tiled", batch_size=2)
+    assert card.refusals >= 2
+    assert max(difference(a, b) for a, b in zip(whole, tiled, strict=True)) <= 1  # one tile is the whole of a small picture
+    assert [e.extras.get("VAE tiling") for e in in_thread[1].of(PictureDone, "tiled")] == ["True", "True"]
+    asked = alone(in_thread, "asked", vae_tiling=True)
+    assert difference(asked[0], whole[0]) <= 1
+    assert in_thread[1].of(PictureDone, "asked")[0].extras["VAE tiling"] == "True"
+
+
+def test_a_load_that_runs_out_of_memory_is_tried_again(in_thread: Behind, monkeypatch: pytest.MonkeyPatch) -> None:
+    alone(in_thread, "first")
+    real, calls = residency.load_checkpoint, []
+
+    def small(*args: object, **options: object) -> Checkpoint:
+        calls.append(1)
+        if len(calls) == 1:
+            raise RuntimeError("DefaultCPUAllocator: can't allocate memory: you tried to allocate more than there is")
+        return real(*args, **options)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(residency, "load_checkpoint", small)
+    assert len(alone(in_thread, "other", checkpoint="tiny-b.safetensors")) == 1
+    assert len(calls) == 2
+    assert in_thread[0].status().resident[0] == "tiny-b.safetensors"
+
+
+def test_the_next_checkpoint_is_read_while_a_job_runs_and_keeps_nobody_waiting(in_thread: Behind, monkeypatch: pytest.MonkeyPatch) -> None:
+    made, watcher = in_thread
+    real, may_go_on = residency.load_checkpoint, threading.Event()
+
+    def slow(file: object, *args: object, **options: object) -> Checkpoint:
+        if "tiny-b" in str(file):
+            assert may_go_on.wait(WAIT_S)
+        return real(file, *args, **options)  # type: ignore[arg-type]
+
+    alone(in_thread, "warm")
+    monkeypatch.setattr(residency, "load_checkpoint", slow)
+    made.submit(job("runs", steps=500))
+    watcher.wait(Progress, "runs")
+    made.submit(job("waits", checkpoint="tiny-b.safetensors", steps=2))
+    watcher.wait(Loading, "waits")
+    before = made.status().forwards
+    alone(in_thread, "passes", steps=3)
+    assert made.status().forwards > before
+    may_go_on.set()
+    assert len(watcher.pictures("waits")) == 1
+    made.stop_job("runs", Stop.CANCEL)
+    watcher.wait(Cancelled, "runs")
 
 
 def test_a_fault_in_one_job_spares_its_neighbour(in_thread: Behind, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -49,8 +49,8 @@ def test_a1111s_other_words(tmp_path: Path, flags: list[str], dtype: str | None,
 
 
 def test_a_flag_that_does_not_exist_is_warned_of(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    settings("--data-dir", str(tmp_path), "--api", "--medvram", "--ngrok", "x")
-    assert [line.split()[1] for line in capsys.readouterr().err.splitlines()] == ["--medvram", "--ngrok"]
+    settings("--data-dir", str(tmp_path), "--api", "--always-batch-cond-uncond", "--ngrok", "x")
+    assert [line.split()[1] for line in capsys.readouterr().err.splitlines()] == ["--always-batch-cond-uncond", "--ngrok"]
 
 
 @pytest.mark.parametrize(

@@ -75,7 +75,7 @@ def test_even_what_jobs_need_goes_when_there_is_room_for_one_only(catalog: Catal
 
 def test_what_leaves_the_device_waits_in_host_memory(catalog: Catalog, one_bytes: int, monkeypatch: pytest.MonkeyPatch) -> None:
     moved: list[str] = []
-    monkeypatch.setattr(Checkpoint, "to", lambda self, device: moved.append(device))
+    monkeypatch.setattr(Checkpoint, "to", lambda self, device, twins=None: moved.append(device))
     residency = made(catalog, Budgets(int(1.2 * one_bytes), 2 * one_bytes), host=CPU)
     first, _ = get(residency, NAME)
     get(residency, OTHER)
