@@ -7,6 +7,7 @@ import os
 import secrets
 import socket
 import sys
+import tempfile
 import threading
 import webbrowser
 from collections.abc import AsyncIterator, Callable, Sequence
@@ -218,6 +219,10 @@ class Front:
         self._ready: asyncio.Future[ASGIApp] | None = None
         self._stopping: asyncio.Event | None = None
         self._task: asyncio.Task[None] | None = None
+        self.failure: ServerNotStarted | None = None
+        """Why nothing could be built."""
+        self.on_failure: Callable[[], None] = lambda: None
+        """Called then: a server that can answer nothing should end."""
 
     async def __call__(self, scope: "Scope", receive: "Receive", send: "Send") -> None:
         """Routes by scope type and path."""
@@ -256,10 +261,13 @@ class Front:
                 self._ready.set_result(app)
                 await self._stopping.wait()
         except Exception as error:
-            log.exception("the server could not be built")
+            known = isinstance(error, DarkroomError)
+            log.error("the server could not be built: %s", error, exc_info=None if known else error)
             if not self._ready.done():
-                self._ready.set_exception(ServerNotStarted(f"Darkroom could not start: {error}"))
+                self.failure = ServerNotStarted(f"Darkroom could not start: {error}")
+                self._ready.set_exception(self.failure)
                 self._ready.exception()  # seen: nobody may be waiting
+                self.on_failure()
 
 
 @contextlib.asynccontextmanager
@@ -302,6 +310,21 @@ def listening_socket(settings: ServerSettings) -> socket.socket:
     return bound
 
 
+def check_settings(settings: ServerSettings) -> None:
+    """ServerNotStarted or InvalidParams for a data folder that cannot be written, or credentials that are none."""
+    from app.api.auth import Doors
+
+    Doors.of(settings.gradio_auth, settings.api_auth)
+    try:
+        settings.data_dir.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=settings.data_dir):
+            pass
+    except OSError as error:
+        raise ServerNotStarted(
+            f"The data folder {settings.data_dir} cannot be used ({error.strerror}). Choose another with --data-dir."
+        ) from error
+
+
 def with_credentials(settings: ServerSettings) -> ServerSettings:
     """On a public address nobody is let in without a password: one is made and printed where none was given."""
     if not settings.public or settings.gradio_auth:
@@ -315,6 +338,7 @@ def serve(settings: ServerSettings) -> int:
     """Serves until Ctrl+C; the exit status of the program."""
     import uvicorn
 
+    check_settings(settings)
     bound = listening_socket(settings)
     settings = with_credentials(settings)
     shown = "127.0.0.1" if settings.host in ("0.0.0.0", "::") else settings.host
@@ -322,8 +346,11 @@ def serve(settings: ServerSettings) -> int:
     print(f"Darkroom {__version__}: {url}  (Ctrl+C stops it)", flush=True)
     if settings.autolaunch:
         threading.Timer(1.0, webbrowser.open, (url,)).start()
-    config = uvicorn.Config(
-        Front(settings), log_level="warning", access_log=False, lifespan="on", timeout_graceful_shutdown=3, proxy_headers=False
-    )
-    uvicorn.Server(config).run(sockets=[bound])
+    front = Front(settings)
+    config = uvicorn.Config(front, log_level="warning", access_log=False, lifespan="on", timeout_graceful_shutdown=3, proxy_headers=False)
+    server = uvicorn.Server(config)
+    front.on_failure = lambda: setattr(server, "should_exit", True)
+    server.run(sockets=[bound])
+    if front.failure is not None:
+        raise front.failure
     return 0

@@ -10,7 +10,7 @@ from starlette.responses import JSONResponse
 from app.api.scopes import is_below, path_of
 from app.api.sdapi.errors import FourKeyError, four_keys
 from app.api.sdapi.validation import pydantic1_details
-from app.api.security import MAX_BODY_BYTES
+from app.api.security import TOO_LARGE
 from app.schema.errors import DarkroomError, TooLarge
 
 log = logging.getLogger(__name__)
@@ -66,7 +66,7 @@ async def _http(request: Request, error: Exception) -> JSONResponse:
     assert isinstance(error, HTTPException)
     body = {"detail": error.detail}
     if error.status_code == TooLarge.status:
-        body["detail"] = f"The request is larger than the limit of {MAX_BODY_BYTES // 1024**2} MiB."
+        body["detail"] = TOO_LARGE
     elif error.status_code == 400 and isinstance(error.__cause__, ValueError | RecursionError):  # raised where the body is parsed
         body["detail"] = "The JSON cannot be read: it is not UTF-8, is nested too deeply, or has a number of thousands of digits."
     if is_below(path_of(request.scope), ("/api",)):

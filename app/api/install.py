@@ -1,7 +1,6 @@
 """Puts the whole API on an application: routes, error answers, and what stands before every request."""
 
 from fastapi import Depends, FastAPI
-from starlette.middleware.body_limit import RequestBodyLimitMiddleware
 from starlette.middleware.cors import CORSMiddleware
 
 from app.api.auth import Auth, Doors, login_router
@@ -12,7 +11,7 @@ from app.api.json_body import sound_json
 from app.api.metrics import metrics_routes
 from app.api.own.routes import own_router
 from app.api.sdapi.routes import sdapi_routers
-from app.api.security import MAX_BODY_BYTES, Guard, split_origins
+from app.api.security import MAX_BODY_BYTES, BodyLimit, Guard, split_origins
 from app.api.services import Services
 from app.api.timing import ProcessTime
 from app.schema.settings import ServerSettings
@@ -37,7 +36,7 @@ def _install_middleware(app: FastAPI, settings: ServerSettings, doors: Doors) ->
     """The one added last sees a request first. All are plain ASGI, so that streams stay streams."""
     origins = split_origins(settings.cors_allow_origins)
     app.add_middleware(ClientCookie)
-    app.add_middleware(RequestBodyLimitMiddleware, max_body_size=MAX_BODY_BYTES)
+    app.add_middleware(BodyLimit, max_body_size=MAX_BODY_BYTES)
     app.add_middleware(Auth, doors=doors)
     # Outside Auth: a browser asks for leave (OPTIONS) without credentials. It is there without origins too, to refuse all that ask, and
     # because Gradio, which would let any page in where Host is a public name, leaves CORS to it.

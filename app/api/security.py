@@ -9,13 +9,16 @@ import re
 from collections.abc import Collection
 from urllib.parse import urlsplit
 
+from starlette.middleware.body_limit import RequestBodyLimitMiddleware
 from starlette.responses import JSONResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from app.api.scopes import header_of
+from app.api.scopes import header_of, is_below, path_of
+from app.schema.errors import TooLarge
 
 MAX_BODY_BYTES = 256 * 1024 * 1024
 """Largest request body; a batch of pictures in base64 fits."""
+TOO_LARGE = f"The request is larger than the limit of {MAX_BODY_BYTES // 1024**2} MiB."
 _SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
 _HOST = re.compile(r"(?:\[[0-9A-Fa-f:.]{2,45}\]|[A-Za-z0-9._-]{1,253})(?::[0-9]{1,5})?")
 """A name or an address, and perhaps a port: what may stand in a Host header."""
@@ -62,6 +65,19 @@ class Guard:
         # A proxy on this machine may have rewritten Host; anybody else could say what they like.
         names = (host, header_of(scope, b"x-forwarded-host") if _is_local_peer(scope) else None)
         return any(_matches(origin, name) for name in names if name)
+
+
+class BodyLimit(RequestBodyLimitMiddleware):
+    """Starlette's limit, which answers a Content-Length over it in plain text, with the answer that a body without one gets."""
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Pass the request on with its body counted, or answer 413."""
+        told = header_of(scope, b"content-length") if scope["type"] == "http" else None
+        if told is not None and told.isdecimal() and (len(told) > 15 or int(told) > self.max_body_size):
+            code = {"code": TooLarge.code} if is_below(path_of(scope), ("/api",)) else {}
+            await JSONResponse({"detail": TOO_LARGE, **code}, status_code=TooLarge.status)(scope, receive, send)
+            return
+        await super().__call__(scope, receive, send)
 
 
 def _is_local_peer(scope: Scope) -> bool:

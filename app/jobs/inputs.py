@@ -57,7 +57,7 @@ class Inputs:
         if len(data) > self._max_bytes:
             raise TooLarge(f"The picture has {len(data) / 1024**2:.0f} MB; the limit is {self._max_bytes / 1024**2:.0f} MB.")
         with _decoding(), Image.open(io.BytesIO(data), formats=FORMATS) as picture:
-            self._check_size(picture)
+            check_pixels(picture, self._max_pixels)
             picture.load()
             rgb = _flatten(ImageOps.exif_transpose(picture), background)
         name = _digest(rgb)
@@ -87,7 +87,7 @@ class Inputs:
         except OSError as error:
             raise _not_stored(name) from error
         with _decoding(), Image.open(io.BytesIO(data), formats=("PNG",)) as picture:
-            self._check_size(picture)
+            check_pixels(picture, self._max_pixels)
             rgb = picture.convert("RGB")
         if _digest(rgb) != name:
             raise BadPicture(f"The stored input picture {name[:12]} has been damaged; send it again.")
@@ -98,11 +98,12 @@ class Inputs:
             raise NotFound("There is no such input picture.")
         return self._folder / f"{name}.png"
 
-    def _check_size(self, picture: Image.Image) -> None:
-        """Before anything is decoded: a small file may unpack to gigabytes."""
-        if picture.width * picture.height > self._max_pixels:
-            limit = f"{self._max_pixels / 1024**2:.0f} megapixels"
-            raise TooLarge(f"The picture is {picture.width}x{picture.height}; the limit is {limit}.")
+
+def check_pixels(picture: Image.Image, max_pixels: int = MAX_PIXELS) -> None:
+    """TooLarge for more pixels, to be asked before anything is decoded: a small file may unpack to gigabytes."""
+    if picture.width * picture.height > max_pixels:
+        limit = f"{max_pixels / 1024**2:.0f} megapixels"
+        raise TooLarge(f"The picture is {picture.width}x{picture.height}; the limit is {limit}.")
 
 
 def _not_stored(name: str) -> NotFound:

@@ -6,6 +6,7 @@ import contextlib
 import io
 import logging
 import secrets
+import sqlite3
 import time
 from collections import Counter
 from collections.abc import Callable, Collection, Sequence
@@ -272,7 +273,10 @@ class Jobs:
             live.over.add_done_callback(wake)
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(over.wait(), timeout_s)
-        return await asyncio.to_thread(self.get, job_id)
+        try:
+            return await asyncio.to_thread(self.get, job_id)
+        except sqlite3.ProgrammingError as error:  # the books were closed while it waited
+            raise EngineStopped("The engine was stopped before the job was done.") from error
 
     def subscribe(self, client: str | None = None, after: int | None = None) -> Subscription:
         """The events of one client's jobs (None: of all), from now on or from the one after event number `after`."""

@@ -11,6 +11,7 @@ from app.schema.hires import old_first_pass_size
 NEGATIVE = "Negative prompt:"
 MIN_FIELDS = 3
 """A last line with fewer settings than this is part of the prompt."""
+MAX_SIDE_DIGITS = 9
 
 # Possessive, and never starting inside a run of key characters: the time stays linear for a line of any length.
 _PAIR = re.compile(r"""(?<![\w \-/])[ \-/]*+(\w[\w \-/]++):\s*+("(?:\\.|[^\\"])++"(?=,|$)|[^,]*+)""")
@@ -101,12 +102,15 @@ def _modernise_hires(fields: dict[str, object]) -> None:
     """The hires fix of 2022 said the final size and the first pass; since then it is the first pass and the final size."""
     if "First pass size-1" not in fields:
         return
-    width, height = _side(fields.get("Size-1")), _side(fields.get("Size-2"))
-    first_width, first_height = _side(fields["First pass size-1"]), _side(fields["First pass size-2"])
+    width, height = _side(fields.get("Size-1", 512)), _side(fields.get("Size-2", 512))
+    first_width, first_height = _side(fields["First pass size-1"]), _side(fields.get("First pass size-2"))
+    if width is None or height is None or first_width is None or first_height is None:
+        return  # not what that program wrote; the fields stay as they are
     if not first_width or not first_height:
         first_width, first_height = old_first_pass_size(width, height)
     fields |= {"Size-1": first_width, "Size-2": first_height, "Hires resize-1": width, "Hires resize-2": height}
 
 
-def _side(value: object) -> int:
-    return int(str(value)) if value is not None else 512
+def _side(value: object) -> int | None:
+    text = str(value)
+    return int(text) if text.isdecimal() and len(text) <= MAX_SIDE_DIGITS else None

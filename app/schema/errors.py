@@ -8,6 +8,14 @@ SHOWN_CHARS = 320
 """About how long a list of names in an error may get."""
 
 
+SHOWN_NAME_CHARS = 100
+
+
+def shown(name: str) -> str:
+    """A name that somebody sent, as an answer repeats it: the beginning of a long one."""
+    return name if len(name) <= SHOWN_NAME_CHARS else name[:SHOWN_NAME_CHARS] + "..."
+
+
 class DarkroomError(Exception):
     """Something the user can put right: the message names the thing and the remedy, in one or two sentences.
 
@@ -33,6 +41,7 @@ class UnknownName(DarkroomError):
     status = 404
 
     def __init__(self, kind: str, name: str, known: Collection[str]) -> None:
+        name = shown(name)
         near = get_close_matches(name, known, n=3)
         whole = ", ".join(sorted(known))
         listed = whole if len(whole) <= SHOWN_CHARS else whole[:SHOWN_CHARS].rpartition(", ")[0] + f" ... ({len(known)} in all)"

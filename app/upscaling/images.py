@@ -30,6 +30,8 @@ def times(image: Image.Image, factor: float, name: str) -> Image.Image:
     """The picture enlarged by a factor, its sides then brought to whole eights. InvalidParams for a senseless size, UnknownName."""
     if name not in UPSCALERS:
         raise UnknownName("upscaler", name, IMAGE_UPSCALERS)
+    if not image.width * image.height * factor * factor < 2 * MAX_PIXELS:
+        raise InvalidParams(f"{image.width}x{image.height} times {factor:g} is over {MAX_PIXELS // 1024**2} megapixels.")
     asked = int(image.width * factor), int(image.height * factor)
     final = asked[0] // GRID_PX * GRID_PX, asked[1] // GRID_PX * GRID_PX
     if min(final) < GRID_PX or final[0] * final[1] > MAX_PIXELS:

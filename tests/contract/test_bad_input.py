@@ -191,6 +191,15 @@ BAD_SETTINGS: dict[str, tuple[dict[str, Any], str]] = {
     "unknown option": ({"override_settings": {"api_auth": "a:b"}}, "There is no option 'api_auth'"),
     "folder of another": ({"override_settings": {"outdir_samples": "/elsewhere"}}, "Option outdir_samples cannot be"),
     "format with a path": ({"override_settings": {"samples_format": "../x"}}, "Option samples_format should be one of"),
+    "strength that is no number": ({"denoising_strength": float("nan")}, "denoising_strength: input should be a finite number"),
+    "endless hires scale": ({"hr_scale": float("inf")}, "hr_scale: input should be a finite number"),
+    "comment that is no number": ({"comments": {"a": float("nan")}}, "a: input should be a finite number"),
+    "argument that is no number": ({"alwayson_scripts": {"seed": {"args": [float("nan")]}}}, "args: input should be a finite number"),
+    "sampler of a megabyte": ({"sampler_name": "x" * 2**20}, "There is no sampler 'xxx"),
+    "option of a megabyte": ({"override_settings": {"x" * 2**20: 1}}, "There is no option 'xxx"),
+    "checkpoint of a megabyte": ({"override_settings": {"sd_model_checkpoint": "x" * 2**20}}, "should be at most 10000"),
+    "task of a megabyte": ({"force_task_id": "x" * 2**20}, "force_task_id: string should have at most 200 characters"),
+    "nested 150 times": ({"comments": {"a": json.loads("[" * 150 + "]" * 150)}}, "nested too deeply"),
     "half a character": ({"force_task_id": HALF}, "half a character"),
     "half a character as a name": ({"alwayson_scripts": {HALF: {}}}, "half a character"),
 }
@@ -243,6 +252,41 @@ def test_our_own_api_has_a_code_for_every_error(client: TestClient, method: str,
     response = client.request(method, path, content=body, headers={"content-type": "application/json"})
     assert (response.status_code, response.json()["code"]) == (status, code)
     assert status != 400 or response.json()["detail"].startswith("The JSON cannot be read: ")
+
+
+def test_half_a_character_in_utf_16(client: TestClient) -> None:
+    body = json.dumps({**SMALL, "force_task_id": HALF}).encode("utf-16-le")
+    response = client.post(TXT2IMG, content=body, headers={"content-type": "application/json"})
+    assert response.status_code == 422 and "half a character" in response.json()["errors"]
+
+
+@pytest.mark.parametrize(
+    "field", [{"script_name": "y" * 2**20}, {"alwayson_scripts": {"z" * 2**20: {}}}, {"refiner_checkpoint": "r" * 2**20}]
+)
+def test_a_name_of_a_megabyte_does_not_come_back_whole(client: TestClient, field: dict[str, Any]) -> None:
+    response = client.post(TXT2IMG, json={**SMALL, **field})
+    assert response.status_code in (422, 500) and len(response.text) < 1000
+
+
+OLD_HIRES = "a\nSteps: 1, Sampler: Euler, CFG scale: 7, Size: 64x64, First pass size-1: "
+
+
+@pytest.mark.parametrize("text", [OLD_HIRES + "abc", OLD_HIRES + "64", OLD_HIRES + "9" * 5000, OLD_HIRES + "x, First pass size-2: 64"])
+def test_an_old_hires_field_that_is_no_size(client: TestClient, text: str) -> None:
+    assert client.post(TXT2IMG, json={**SMALL, "save_images": False, "infotext": text}).status_code == 200
+
+
+@pytest.mark.parametrize("method", ["TRACE", "FOO", "CONNECT"])
+@pytest.mark.parametrize("path", [OPTIONS, JOBS, "/internal/nope"])
+def test_methods_that_nothing_has(client: TestClient, method: str, path: str) -> None:
+    assert client.request(method, path).status_code == 405
+
+
+def test_a_body_over_the_limit_is_told_before_it_is_sent(client: TestClient) -> None:
+    told = "The request is larger than the limit of 256 MiB."
+    for path, more in ((OPTIONS, {}), (JOBS, {"code": "too_large"})):
+        response = client.post(path, content=b"{}", headers={"content-type": "application/json", "content-length": "9" * 12})
+        assert (response.status_code, response.json()) == (413, {"detail": told, **more})
 
 
 def test_half_a_character_does_not_reach_the_options(client: TestClient) -> None:

@@ -1,5 +1,6 @@
 """POST /sdapi/v1/extra-single-image and extra-batch-images: enlarging without a model."""
 
+from anyio import CapacityLimiter, to_thread
 from fastapi import APIRouter
 from PIL import Image
 
@@ -10,28 +11,41 @@ from app.api.sdapi.upscale import Upscale
 from app.api.services import Services
 from app.jobs import OptionsView
 from app.metadata import PictureRecord, encode_picture, save_png_bytes
-from app.schema.errors import NotSupported
+from app.schema.errors import NotSupported, TooLarge, shown
 from app.schema.upscalers import IMAGE_UPSCALERS, NO_UPSCALER
 
 TO_SIZE = 1
 """`resize_mode` that reaches a size instead of a factor."""
+MAX_BATCH = 256
+MAX_BATCH_CHARS = 512 * 1024 * 1024
+"""Of all results of a batch in base64, which are held until the last one is done."""
 
 
 def extras_routes(services: Services) -> APIRouter:
     """A1111's Extras tab."""
     router = APIRouter()
 
+    one_at_a_time = CapacityLimiter(1)
+    """A large picture takes a gigabyte while it is enlarged; who waits here holds no thread."""
+
     @router.post("/extra-single-image")
-    def extra_single_image(request: ExtraSingleRequest) -> dict[str, str]:
+    async def extra_single_image(request: ExtraSingleRequest) -> dict[str, str]:
         """Enlarges one picture."""
-        image = _upscaled(request.image, _checked(request), services.options.view())
-        return {"html_info": f"<p>{_checked(request).info()}</p>", "image": image}
+        wanted, options = _checked(request), services.options.view()
+        image = await to_thread.run_sync(_upscaled, request.image, wanted, options, limiter=one_at_a_time)
+        return {"html_info": f"<p>{wanted.info()}</p>", "image": image}
 
     @router.post("/extra-batch-images")
-    def extra_batch_images(request: ExtraBatchRequest) -> dict[str, object]:
-        """Enlarges several pictures."""
+    async def extra_batch_images(request: ExtraBatchRequest) -> dict[str, object]:
+        """Enlarges several pictures; TooLarge for more than MAX_BATCH of them, or more than MAX_BATCH_CHARS of results."""
         wanted, options = _checked(request), services.options.view()
-        images = [_upscaled(picture.data, wanted, options) for picture in request.imageList]
+        if len(request.imageList) > MAX_BATCH:
+            raise TooLarge(f"There are {len(request.imageList)} pictures; the limit is {MAX_BATCH} at a time.")
+        images: list[str] = []
+        for picture in request.imageList:
+            images.append(await to_thread.run_sync(_upscaled, picture.data, wanted, options, limiter=one_at_a_time))
+            if sum(map(len, images)) > MAX_BATCH_CHARS:
+                raise TooLarge(f"The results are larger than {MAX_BATCH_CHARS // 1024**2} MB together; send fewer pictures at a time.")
         return {"html_info": f"<p>{wanted.info() if images else ''}</p>", "images": images}
 
     return router
@@ -42,7 +56,7 @@ def _checked(request: ExtraSingleRequest | ExtraBatchRequest) -> Upscale:
     names = [name or NO_UPSCALER for name in (request.upscaler_1, request.upscaler_2)]
     for name in names:
         if name not in IMAGE_UPSCALERS:
-            raise FourKeyError(500, error="AssertionError", errors=f"could not find upscaler named {name}")
+            raise FourKeyError(500, error="AssertionError", errors=f"could not find upscaler named {shown(name)}")
     if request.gfpgan_visibility or request.codeformer_visibility:
         raise NotSupported("Face restoration (gfpgan_visibility, codeformer_visibility) is not there yet; both must be 0.")
     to_size = request.resize_mode == TO_SIZE

@@ -17,10 +17,12 @@ from app.api.sdapi.requests import GenerationRequest
 from app.api.sdapi.translate import Order, translate
 from app.api.services import Services
 from app.jobs import RequestKey
+from app.schema.errors import InvalidParams
 
 log = logging.getLogger(__name__)
 
 JOB_HEADER = "X-Job-Id"
+MAX_TASK_CHARS = 200
 _JSON = "application/json"
 
 
@@ -39,6 +41,8 @@ async def generate(services: Services, http: Request, request: GenerationRequest
 def _submit(services: Services, request: GenerationRequest, client: str, key: RequestKey | None) -> tuple[Order, str]:
     order = translate(services, request)
     task = order.request.force_task_id or None
+    if task is not None and len(task) > MAX_TASK_CHARS:
+        raise InvalidParams(f"force_task_id: string should have at most {MAX_TASK_CHARS} characters.")
     save = bool(order.request.save_images)
     return order, services.jobs.submit(order.params, client=client, task_id=task, save=save, options=order.options, request=key)
 

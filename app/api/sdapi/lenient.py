@@ -1,6 +1,7 @@
 """Field types that take what A1111's pydantic 1 took ("64" for 64, 1.7 for 1) and refuse in its words."""
 
 import contextlib
+import math
 from typing import Annotated, Any
 
 from pydantic import BeforeValidator
@@ -24,7 +25,9 @@ def _number(value: object) -> float | None:
         return value
     if isinstance(value, str | float | int):
         with contextlib.suppress(ValueError, OverflowError):
-            return float(value)
+            if not math.isfinite(number := float(value)):
+                raise PydanticCustomError("value_error.number.not_finite_number", "ensure this value is a finite number")
+            return number
     raise PydanticCustomError("type_error.float", "value is not a valid float")
 
 

@@ -10,7 +10,7 @@ from app.api.checkpoints import chosen_checkpoint
 from app.api.sdapi.errors import FourKeyError
 from app.api.services import Services
 from app.jobs.options import CHECKPOINT
-from app.schema.errors import BadModelFile, UnknownName
+from app.schema.errors import BadModelFile, UnknownName, shown
 from app.schema.options import option_table
 
 CHECKPOINT_HASH = "sd_checkpoint_hash"
@@ -71,7 +71,7 @@ def _wanted(services: Services, name: str) -> str | None:
     try:
         file = services.catalog.find(name)
     except UnknownName as error:
-        raise FourKeyError(500, error="RuntimeError", errors=f"model {name!r} not found") from error
+        raise FourKeyError(500, error="RuntimeError", errors=f"model {shown(name)!r} not found") from error
     chosen = chosen_checkpoint(services)
     if chosen is not None and file.path == chosen.path:
         return None

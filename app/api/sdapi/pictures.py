@@ -7,7 +7,7 @@ from base64 import b64decode, b64encode
 from PIL import Image, ImageOps
 
 from app.api.sdapi.errors import FourKeyError, invalid_image
-from app.jobs.inputs import FORMATS, Inputs
+from app.jobs.inputs import FORMATS, Inputs, check_pixels
 from app.metadata import PictureRecord, read_picture
 from app.schema.errors import BadPicture, NotSupported
 
@@ -54,11 +54,15 @@ def read_base64(text: object) -> PictureRecord:
 
 
 def open_base64(text: object) -> tuple[Image.Image, PictureRecord]:
-    """The upright picture (RGB, or RGBA where it has transparency) and its record; FourKeyError for what is no picture."""
+    """The upright picture (RGB, or RGBA where it has transparency) and its record.
+
+    FourKeyError for what is no picture, TooLarge over MAX_PIXELS.
+    """
     data = decode_base64(text)
     try:
         record = read_picture(data)  # checks the sizes before anything is decoded
         with Image.open(io.BytesIO(data), formats=FORMATS) as opened:
+            check_pixels(opened)
             picture = ImageOps.exif_transpose(opened)
         return picture.convert("RGBA" if picture.mode in ("RGBA", "LA") else "RGB"), record
     except (BadPicture, OSError, ValueError, SyntaxError, EOFError, Image.DecompressionBombError) as error:

@@ -7,6 +7,8 @@ from pydantic_core import PydanticCustomError
 
 from app.api.sdapi.lenient import Integer, Items, Mapping, Number, RequiredInteger, RequiredNumber, RequiredText, Switch, Text, Texts
 
+MAX_SIDE_PX = 16384
+
 
 class Lenient(BaseModel):
     """A request body as A1111 reads it."""
@@ -161,8 +163,8 @@ class _Upscale(Lenient):
     codeformer_visibility: Visibility = 0
     codeformer_weight: Visibility = 0
     upscaling_resize: Annotated[RequiredNumber, Field(gt=0)] = 2.0
-    upscaling_resize_w: Annotated[RequiredInteger, Field(ge=1)] = 512
-    upscaling_resize_h: Annotated[RequiredInteger, Field(ge=1)] = 512
+    upscaling_resize_w: Annotated[RequiredInteger, Field(ge=1, le=MAX_SIDE_PX)] = 512
+    upscaling_resize_h: Annotated[RequiredInteger, Field(ge=1, le=MAX_SIDE_PX)] = 512
     upscaling_crop: Switch = True
     upscaler_1: Text = "None"
     upscaler_2: Text = "None"

@@ -6,7 +6,7 @@ from fastapi import APIRouter
 
 from app.api.sdapi.errors import FourKeyError
 from app.api.sdapi.requests import GenerationRequest
-from app.schema.errors import InvalidParams, NotSupported
+from app.schema.errors import InvalidParams, NotSupported, shown
 
 ALWAYS_ON = ("refiner", "sampler", "seed")
 """A1111 lists these parts of its page as scripts; requests may name them, and there too they change nothing."""
@@ -32,12 +32,12 @@ def check_scripts(request: GenerationRequest) -> None:
         if known in _ELSEWHERE:
             raise FourKeyError(422, detail="Cannot have a selectable script in the always on scripts params")
         if known not in ALWAYS_ON:
-            raise FourKeyError(422, detail=f"Script '{name}' not found")
+            raise FourKeyError(422, detail=f"Script '{shown(name)}' not found")
         if not isinstance(given, Mapping) or not isinstance(given.get("args", []), list):
-            raise InvalidParams(f'alwayson_scripts: {name!r} should be {{"args": [...]}}.')
+            raise InvalidParams(f'alwayson_scripts: {shown(name)!r} should be {{"args": [...]}}.')
     if request.script_name:
         if request.script_name.lower() not in _ELSEWHERE:
-            raise FourKeyError(422, detail=f"Script '{request.script_name}' not found")
+            raise FourKeyError(422, detail=f"Script '{shown(request.script_name)}' not found")
         raise NotSupported(f"Script {request.script_name!r} is not there yet; leave script_name out.")
 
 

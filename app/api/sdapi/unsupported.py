@@ -6,7 +6,7 @@ from app.api.sdapi.errors import FourKeyError
 from app.api.sdapi.pictures import check_mask
 from app.api.sdapi.requests import GenerationRequest, Img2ImgRequest, Txt2ImgRequest
 from app.models import Catalog
-from app.schema.errors import NotSupported, UnknownName
+from app.schema.errors import NotSupported, UnknownName, shown
 from app.schema.upscalers import IMAGE_UPSCALERS, LATENT_UPSCALERS
 
 NO_CHECKPOINT = ("", "None", "Use same checkpoint")
@@ -26,7 +26,7 @@ def refuse_unsupported(request: GenerationRequest, catalog: Catalog) -> None:
 def _check_names(request: GenerationRequest, catalog: Catalog) -> None:
     if isinstance(request, Txt2ImgRequest) and request.enable_hr:
         if request.hr_upscaler not in (None, *LATENT_UPSCALERS, *IMAGE_UPSCALERS):
-            raise FourKeyError(500, error="Exception", errors=f"could not find upscaler named {request.hr_upscaler}")
+            raise FourKeyError(500, error="Exception", errors=f"could not find upscaler named {shown(str(request.hr_upscaler))}")
         _check_checkpoint(request.hr_checkpoint_name, catalog)
     _check_checkpoint(request.refiner_checkpoint, catalog)
     if isinstance(request, Img2ImgRequest) and request.mask:
@@ -39,7 +39,7 @@ def _check_checkpoint(name: str | None, catalog: Catalog) -> None:
     try:
         catalog.find(str(name))
     except UnknownName as error:
-        raise FourKeyError(500, error="Exception", errors=f"Could not find checkpoint with name {name}") from error
+        raise FourKeyError(500, error="Exception", errors=f"Could not find checkpoint with name {shown(str(name))}") from error
 
 
 def _common(request: GenerationRequest) -> Iterator[str]:

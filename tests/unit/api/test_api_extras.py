@@ -150,3 +150,34 @@ def test_idle_progress(client: TestClient) -> None:
     answer = client.get("/sdapi/v1/progress").json()
     assert answer["progress"] == 0 and answer["state"]["job_count"] == 0 and answer["current_image"] is None
     assert client.post("/sdapi/v1/interrupt").json() == {} and client.post("/sdapi/v1/skip").json() is None
+
+
+@pytest.mark.parametrize(
+    "field",
+    [
+        {"upscaling_resize": "inf"},
+        {"upscaling_resize": "1e999"},
+        {"upscaling_resize": 1e308},
+        {"upscaling_resize": 10001},
+        {"resize_mode": 1, "upscaling_resize_w": 10**400, "upscaling_resize_h": 10},
+        {"resize_mode": 1, "upscaling_resize_w": 16384, "upscaling_resize_h": 16384},
+    ],
+)
+def test_a_size_without_end_is_refused(client: TestClient, field: dict) -> None:
+    response = client.post("/sdapi/v1/extra-single-image", json={"image": picture(), "upscaler_1": "Lanczos", **field})
+    assert response.status_code == 422 and len(response.text) < 500
+
+
+def test_a_picture_over_the_limit_is_not_decoded(client: TestClient) -> None:
+    """Pillow's own limit is at 179 megapixels."""
+    buffer = io.BytesIO()
+    Image.new("1", (9000, 9000)).save(buffer, "PNG")
+    large = base64.b64encode(buffer.getvalue()).decode()
+    for path, body in (("single-image", {"image": large}), ("batch-images", {"imageList": [{"data": large, "name": "a"}]})):
+        response = client.post(f"/sdapi/v1/extra-{path}", json=body)
+        assert response.status_code == 413 and "9000x9000; the limit is 64 megapixels" in response.json()["errors"]
+
+
+def test_a_batch_has_a_limit(client: TestClient) -> None:
+    response = client.post("/sdapi/v1/extra-batch-images", json={"imageList": [{"data": "x", "name": "a"}] * 257})
+    assert response.status_code == 413 and "the limit is 256 at a time" in response.json()["errors"]

@@ -1,5 +1,6 @@
 """txt2img and img2img from request to answer."""
 
+import asyncio
 import base64
 import io
 import json
@@ -11,6 +12,7 @@ from PIL import Image
 from starlette.testclient import TestClient
 
 from app.engine.client import Stop
+from app.schema.errors import EngineStopped
 from tests.unit.jobs.conftest import wait_for
 
 from .conftest import SMALL, World, picture, pixels
@@ -330,3 +332,12 @@ def test_an_infotext_brings_its_rare_settings(world: World, client: TestClient) 
     params = world.engine.jobs[-1].params
     assert (params.eta_noise_seed_delta, params.randn_source, params.s_churn, params.s_min_uncond) == (31337, "NV", 2.0, 3.0)
     assert (params.seed_resize_from_w, params.seed_resize_from_h, params.quiet) == (96, 72, ())
+
+
+def test_a_server_that_is_stopped_tells_those_who_wait(world, client) -> None:
+    """The books may be closed before the waiting request looks into them."""
+    world.engine.free = False
+    job = client.post("/api/v1/jobs", json={"prompt": "a", "steps": 3, "width": 16, "height": 16}).json()["id"]
+    world.jobs.close()
+    with pytest.raises(EngineStopped, match="The engine was stopped"):
+        asyncio.run(world.jobs.wait_async(job))
