@@ -20,7 +20,7 @@ from app.networks import Checkpoint
 from app.networks.text import Inserted
 from app.prompt import EmbeddingFix
 from app.recipes.ops import Decode, DenoiseRows, Encode, EncodeImage
-from app.schema.errors import TooLarge
+from app.schema.errors import NoPicture, TooLarge
 from app.schema.network import NetworkSettings
 
 TEXTS_KEPT = 512
@@ -282,7 +282,8 @@ class Executor:
     def decode(
         self, checkpoint: Checkpoint, slices: Sequence[Slice[Decode]], on_pressure: Pressure, *, alone: bool
     ) -> tuple[Sequence[Tensor], bool]:
-        """Latents to 8-bit pixels, and whether in tiles; values are cut, not rounded, as A1111 does.
+        """Latents to 8-bit pixels, and whether in tiles; values are cut, not rounded, as A1111 does. NoPicture where
+        they are not finite.
 
         In tiles where that was asked for and where a whole picture would not fit. `alone`: an exact job's pictures, one at a time.
         """
@@ -294,13 +295,14 @@ class Executor:
             bands = self.memory.in_bands
             estimate = decode_bytes(checkpoint.facts, take.stop - take.start, height, width, self.memory.itemsize, in_bands=bands)
             with self.counters.timed(), self._measured("decode", estimate):
-                return to_pixels(checkpoint.decode(latents[take].to(self.device), slices[0].op.network))
+                return _pixels(slices[0].op, latents[take], checkpoint.decode(latents[take].to(self.device), slices[0].op.network))
 
         def tiled(take: slice) -> Tensor:
             nonlocal used_tiles
             used_tiles = True
             with self.counters.timed():
-                return to_pixels(checkpoint.decode(latents[take].to(self.device), slices[0].op.network, tiled=True))
+                decoded = checkpoint.decode(latents[take].to(self.device), slices[0].op.network, tiled=True)
+                return _pixels(slices[0].op, latents[take], decoded)
 
         fits = self.memory.pictures_that_fit(checkpoint.facts, height, width, free_bytes(self.device)) > 0
         if slices[0].op.tiled or not fits:
@@ -343,6 +345,23 @@ class Executor:
         if self.throughput.next_rows(key, limit) is None:
             self.throughput.save()
         return True
+
+
+def _pixels(op: Decode, latents: Tensor, decoded: Tensor) -> Tensor:
+    """`to_pixels`; NoPicture, naming the denoiser or the autoencoder, where there are none."""
+    if not bool(decoded.isfinite().all()):  # waits for the device; the pixels are about to be fetched anyway
+        raise _no_picture(op, latents)
+    return to_pixels(decoded)
+
+
+def _no_picture(op: Decode, latents: Tensor) -> NoPicture:
+    if not bool(latents.isfinite().all()):
+        return NoPicture(
+            f"{op.checkpoint} gives no picture: its denoiser's numbers are not finite. The file is damaged, "
+            "or the settings (CFG scale, weights of LoRAs, sigmas) drive it out of its range."
+        )
+    vae = op.vae or f"The autoencoder (VAE) of {op.checkpoint}"
+    return NoPicture(f"{vae} gives no picture: its numbers are not finite, in float32 too. The file is damaged; choose another VAE.")
 
 
 def to_pixels(decoded: Tensor) -> Tensor:

@@ -57,6 +57,13 @@ class BadModelFile(DarkroomError):
     status = 422
 
 
+class NoPicture(DarkroomError):
+    """The networks gave numbers that are no picture: not finite."""
+
+    code = "no_picture"
+    status = 422
+
+
 class BadPicture(DarkroomError):
     """Bytes that are no picture, or a picture over the limits."""
 
