@@ -22,13 +22,9 @@ sys.path.insert(0, str(ROOT))
 
 import torch  # noqa: E402
 
-from app.engine.budgets import budgets_of  # noqa: E402
-from app.engine.build import DTYPES, pick_device, pick_dtype  # noqa: E402
+from app.engine.build import DTYPES, build_loop, pick_device, pick_dtype  # noqa: E402
 from app.engine.client import EngineJob, Stop  # noqa: E402
-from app.engine.executor import Executor  # noqa: E402
-from app.engine.loop import EngineLoop  # noqa: E402
 from app.engine.messages import Close, LoadModel, Message, StopJob, Submit, UnloadModels  # noqa: E402
-from app.engine.residency import Residency  # noqa: E402
 from app.jobs import Jobs, OptionsStore  # noqa: E402
 from app.models import Catalog  # noqa: E402
 from app.prompt import Tokenizer  # noqa: E402
@@ -39,15 +35,15 @@ from app.schema.settings import ServerSettings  # noqa: E402
 class BenchEngine:
     """The engine's loop, turned by the bench itself, so that nothing runs that is not measured."""
 
-    def __init__(self, catalog: Catalog, device: str | None, dtype: str | None) -> None:
-        self.device = pick_device(device)
-        self.dtype = pick_dtype(dtype, self.device)
-        self.executor = Executor(self.device)
-        self.residency = Residency(catalog, self.device, DTYPES[self.dtype], budgets_of(catalog.settings, self.device))
+    def __init__(self, catalog: Catalog) -> None:
+        self.catalog = catalog
+        self.device = pick_device(catalog.settings.device)
+        self.dtype = pick_dtype(catalog.settings.dtype, self.device)
         self.inbox: queue.SimpleQueue[Message] = queue.SimpleQueue()
 
     def start(self, on_event) -> None:
-        self.loop = EngineLoop(self.inbox, self.residency, self.executor, Tokenizer(), self.dtype, on_event)
+        self.loop = build_loop(self.inbox, self.catalog.settings, self.catalog, Tokenizer(), on_event)
+        self.executor, self.residency = self.loop._executor, self.loop._residency
 
     def submit(self, job: EngineJob) -> None:
         self.inbox.put(Submit(job))
@@ -107,7 +103,7 @@ def run(options: argparse.Namespace, folder: Path) -> dict:
     catalog.refresh()
     name = options.checkpoint.stem if options.checkpoint else "pocket-emoji-v1"
     file = catalog.find(name)
-    engine = BenchEngine(catalog, options.device, options.dtype)
+    engine = BenchEngine(catalog)
     store = OptionsStore(folder / "config.json")
     jobs = Jobs(settings, engine, store, resolve=lambda p: p.model_copy(update={"checkpoint": file.filename}))
     before = peak_bytes()
