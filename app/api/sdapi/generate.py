@@ -17,7 +17,7 @@ from app.api.sdapi.requests import GenerationRequest
 from app.api.sdapi.translate import Order, translate
 from app.api.services import Services
 from app.jobs import RequestKey
-from app.schema.errors import InvalidParams
+from app.schema.errors import EngineStopped, InvalidParams
 
 log = logging.getLogger(__name__)
 
@@ -32,7 +32,11 @@ async def generate(services: Services, http: Request, request: GenerationRequest
     order, job = await run_in_threadpool(_submit, services, request, client, request_key(idempotency_key, request))
     finished = asyncio.create_task(_finish(services, order, job))
     headers = {JOB_HEADER: job}
-    done, _ = await asyncio.wait({finished}, timeout=services.patience_s)
+    try:
+        done, _ = await asyncio.wait({finished}, timeout=services.patience_s)
+    except asyncio.CancelledError as error:  # the web server ends and waits no longer
+        finished.cancel()
+        raise EngineStopped(f"The engine was stopped before the job was done. It is job {job}.") from error
     if done:
         return Response(finished.result(), media_type=_JSON, headers=headers)
     return StreamingResponse(_with_blanks(finished, services.patience_s), media_type=_JSON, headers=headers)
