@@ -170,7 +170,7 @@ class EngineLoop:
         try:
             if self._running and self._residency.read_ahead(checkpoint, self._in_use()):
                 return
-            self._residency.get(checkpoint, self._in_use(), lambda name: None)
+            self._residency.get(checkpoint, self._in_use(), lambda name: None, renew=checkpoint not in self._in_use())
         except (DarkroomError, OSError, RuntimeError) as error:
             log.warning("checkpoint %s was not loaded ahead: %s", checkpoint, error)
 
@@ -290,7 +290,15 @@ class EngineLoop:
 
     def _work(self, shares: list[Share]) -> list[Answer]:
         lead = self._running[shares[0].ticket.job]
-        resident = self._residency.get(lead.checkpoint, self._in_use(), lambda name: self._on_event(Loading(lead.job.id, name)))
+        name = lead.checkpoint
+        # A file that was replaced is taken up by the next job, once those that have begun with the former one are over.
+        alone_on_it = sum(running.checkpoint == name for running in self._running.values()) == 1
+        resident = self._residency.get(
+            name,
+            self._in_use(),
+            lambda title: self._on_event(Loading(lead.job.id, title)),
+            renew=alone_on_it and isinstance(lead.pending, Load),
+        )
         checkpoint, alone = resident.checkpoint, lead.job.params.exact
         self._executor.know(lead.checkpoint, checkpoint.facts)
         pressure = partial(self._residency.release, {lead.checkpoint})

@@ -100,13 +100,15 @@ class Residency:
         """Further limits, A1111's: how many checkpoints in memory (0: as the budgets allow), and whether only one on the device."""
         self._most, self._one_on_device = most, one_on_device
 
-    def get(self, name: str, in_use: Collection[str], on_load: Callable[[str], None]) -> Resident:
+    def get(self, name: str, in_use: Collection[str], on_load: Callable[[str], None], *, renew: bool = False) -> Resident:
         """The checkpoint, ready on the device; `in_use` are the last to go for it.
+
+        `renew`: loaded anew where its file has changed. Without it a job goes on with what it has begun with.
 
         Raises BadModelFile where its file cannot be loaded, TooLarge where it does not fit into memory.
         """
         held = self._held.get(name)
-        if held is None or not held.file.is_current():
+        if held is None or (renew and not held.file.is_current()):
             held = self._loaded(name, in_use, on_load)
         if not held.on_device:
             on_load(held.file.name)
@@ -117,6 +119,9 @@ class Residency:
 
     def _loaded(self, name: str, in_use: Collection[str], on_load: Callable[[str], None]) -> Resident:
         file = self._loadable(name)
+        if file.path.is_file() and not file.is_current():
+            self._catalog.refresh()  # another file than the one that was listed: its header is read, once
+            file = self._loadable(name)
         on_load(file.name)
         self._held.pop(name, None)
         coming = self._coming.pop(name, None)

@@ -56,6 +56,8 @@ class TensorFile:
                 mapped = taken = 0
                 while taken < len(left) and mapped < MAPPED_BYTES:
                     tensor = get(left[taken])
+                    if tuple(tensor.shape) != self.shapes[left[taken]]:
+                        raise _changed(self._path)
                     taken, mapped = taken + 1, mapped + tensor.nbytes
                     yield left[taken - 1], tensor
                 del tensor  # the last reference of ours: with it the mapping goes
@@ -81,14 +83,21 @@ def _safetensors_shapes(path: Path) -> dict[str, tuple[int, ...]]:
     try:
         with safe_open(path, framework="pt") as file:
             return {name: tuple(file.get_slice(name).get_shape()) for name in file.offset_keys()}
-    except (SafetensorError, OSError) as error:
+    except (SafetensorError, OSError, RuntimeError) as error:  # the last: its size changed between the look and the mapping
         raise BadModelFile(f"{path.name} is damaged or no safetensors file ({error}). Download it again.") from error
+
+
+def _changed(path: Path) -> BadModelFile:
+    return BadModelFile(f"{path.name} changed while it was read; is it still being copied? Try again when that is done.")
 
 
 @contextmanager
 def _safetensors(path: Path) -> Iterator[Getter]:
-    with safe_open(path, framework="pt") as file:
-        yield file.get_tensor
+    try:
+        with safe_open(path, framework="pt") as file:
+            yield file.get_tensor
+    except (SafetensorError, OSError, RuntimeError) as error:  # it was whole when its shapes were read
+        raise _changed(path) from error
 
 
 @contextmanager

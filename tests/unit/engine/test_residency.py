@@ -1,5 +1,7 @@
 """Checkpoints in memory: which stay, which go, what is shared, and what happens when memory or a file goes."""
 
+import os
+import shutil
 import threading
 import time
 from collections.abc import Iterator
@@ -215,3 +217,20 @@ def test_a_file_that_goes_while_it_is_loaded(tiny_data: Path) -> None:
     thread.join(20)
     catalog.close()
     assert not thread.is_alive() and told == [f"{NAME} cannot be read: No such file or directory."]
+
+
+def test_a_file_that_is_replaced_is_loaded_anew_once_and_by_nobody_who_has_begun(tiny_data: Path) -> None:
+    catalog = Catalog(ServerSettings(data_dir=tiny_data))
+    folder, residency = catalog.settings.models / "Stable-diffusion", made(catalog)
+    first, _ = get(residency, NAME)
+    shutil.copyfile(folder / OTHER, folder / NAME)
+    os.utime(folder / NAME, ns=(1, 1))
+    for _ in range(3):
+        assert get(residency, NAME, NAME) == (first, False), "a job that has begun goes on with what it has"
+    told: list[str] = []
+    second = residency.get(NAME, (NAME,), told.append, renew=True)
+    assert second is not first and second.file.is_current() and told == ["tiny-a"]
+    for _ in range(3):
+        assert residency.get(NAME, (NAME,), told.append, renew=True) is second and told == ["tiny-a"], "once"
+    assert residency.sha256(NAME) == catalog.hash(catalog.find(OTHER))
+    catalog.close()

@@ -248,3 +248,20 @@ def test_a_missing_tensor_and_one_of_another_size_are_named(checkpoints: Path, t
     save_file({**state, name: torch.zeros(64, 32, 1, 1)}, path)
     with pytest.raises(BadModelFile, match=f"has {name} in the size 64x32x1x1 instead of 64x64"):
         load(replace(known, path=path))
+
+
+@pytest.mark.parametrize("change", ["cut", "other"])
+def test_a_file_that_is_rewritten_while_it_is_read_is_refused_with_a_sentence(
+    checkpoints: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, change: str
+) -> None:
+    monkeypatch.setattr(tensors, "MAPPED_BYTES", 1)  # mapped anew for each tensor
+    path, other = tmp_path / "a.safetensors", tmp_path / "b.safetensors"
+    save_file({name: torch.ones(64) for name in "abc"}, path)
+    save_file({name: torch.ones(32) for name in "abc"}, other)
+    source = tensors.TensorFile(path)
+    with pytest.raises(BadModelFile, match=r"a\.safetensors changed while it was read"):
+        for _ in source.stream("abc"):
+            if change == "cut":
+                path.write_bytes(path.read_bytes()[:20])
+            else:
+                path.write_bytes(other.read_bytes())
