@@ -10,7 +10,7 @@ from app.prompt import Tokenizer
 from app.recipes.adapters import adapters_of
 from app.recipes.conditioning import Encoder, Said, conditions_of
 from app.recipes.inpainting import blank_concat
-from app.recipes.ops import Adapters, Answer, Load, ModelInfo, Op
+from app.recipes.ops import Adapters, Answer, FoundAdapters, Load, ModelInfo, Op
 from app.sampling.guidance import Conditions
 from app.sampling.table import NoiseTable, noise_table
 from app.schema.params import GenerationParams
@@ -69,11 +69,13 @@ class Drawing:
         zero_snr = self.params.sd_noise_schedule == "Zero Terminal SNR"
         return noise_table(info.alphas_cumprod, zero_snr=zero_snr, downcast=self.params.use_downcasted_alpha_bar)
 
-    def model(self, checkpoint: str, said: Said, latent_size: tuple[int, int]) -> Generator[Op, Answer, Model]:
+    def model(
+        self, checkpoint: str, said: Said, latent_size: tuple[int, int], *, with_adapters: bool = True
+    ) -> Generator[Op, Answer, Model]:
         """The checkpoint with its conditionings, for latents of this height and width."""
         params = self.params
         info = yield from self.info(checkpoint)
-        found = yield from adapters_of(params, said.prompt, checkpoint)
+        found = (yield from adapters_of(params, said.prompt, checkpoint)) if with_adapters else FoundAdapters()
         self.tell(found.told)
         if (checkpoint, said) not in self._conditions:
             encoder = Encoder(checkpoint=checkpoint, info=info, adapters=found.adapters)

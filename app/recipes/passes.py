@@ -106,14 +106,14 @@ def _refiner_takes_over(about: Pass, model: Model, call: int, question: Denoise)
 
 
 def _refined(about: Pass, model: Model, question: Denoise) -> Generator[Op, Answer, Model]:
-    """The refiner with the pass's prompts, which its own text encoder reads."""
+    """The refiner with the pass's prompts, which its own text encoder reads. LoRAs do not act on it: A1111's pictures say so."""
     assert about.refiner is not None
     drawing, checkpoint = about.drawing, about.refiner.checkpoint
     info = yield from drawing.info(checkpoint)
     if info.latent_channels != question.x.shape[1]:
         raise NotSupported(f"The refiner {info.name} has latents of another kind than the checkpoint; choose one of the same family.")
     height, width = question.x.shape[2:]
-    refined = yield from drawing.model(checkpoint, about.said, (height, width))
+    refined = yield from drawing.model(checkpoint, about.said, (height, width), with_adapters=False)
     drawing.extras |= acted(drawing.params, told_of(drawing.params))
     drawing.checkpoints |= {label_of("refiner_checkpoint"): checkpoint}
     return refined
