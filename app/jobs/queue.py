@@ -273,10 +273,14 @@ class Jobs:
             live.over.add_done_callback(wake)
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(over.wait(), timeout_s)
+        stopped = EngineStopped("The engine was stopped before the job was done.")
         try:
-            return await asyncio.to_thread(self.get, job_id)
+            view = await asyncio.to_thread(self.get, job_id)
         except sqlite3.ProgrammingError as error:  # the books were closed while it waited
-            raise EngineStopped("The engine was stopped before the job was done.") from error
+            raise stopped from error
+        if self._closed and not view.is_over:
+            raise stopped
+        return view
 
     def subscribe(self, client: str | None = None, after: int | None = None) -> Subscription:
         """The events of one client's jobs (None: of all), from now on or from the one after event number `after`."""

@@ -19,6 +19,9 @@ function whereKept({ id, saved_as: savedAs, job }) {
   return `${early}${savedAs ? `Saved as ${savedAs}` : "Not saved; it stays in memory for a while."}${spent ? ` · ${spent}` : ""}`;
 }
 
+/** A grid stands before the pictures that it shows. */
+const isGrid = (picture) => picture.number < 0;
+
 class Results extends HTMLElement {
   connectedCallback() {
     this.stopListening?.();
@@ -115,8 +118,8 @@ class Results extends HTMLElement {
     if (key !== this.stripKey) {
       this.stripKey = key;
       const live = running.map((job) => this.tile(LIVE + job.id, `Being made: ${job.params.prompt.slice(0, 80)}`, h("span", { class: "dk-live" }, "live")));
-      const made = pictures.map((picture) => this.tile(picture.id, `Picture with seed ${picture.seed}`, h("img", {
-        src: pictureAddress(picture.id), alt: "", loading: "lazy", decoding: "async" })));
+      const made = pictures.map((picture) => this.tile(picture.id, isGrid(picture) ? "All pictures of a job" : `Picture with seed ${picture.seed}`,
+        h("img", { src: pictureAddress(picture.id), alt: "", loading: "lazy", decoding: "async", class: isGrid(picture) ? "dk-grid" : null })));
       this.strip.replaceChildren(...live, ...made);
       this.strip.hidden = this.strip.children.length === 0;
     }

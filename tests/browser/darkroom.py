@@ -85,8 +85,8 @@ class Darkroom:
         return self.results(tab).get_by_role("progressbar")
 
     def pictures(self, tab: str = "txt2img") -> Locator:
-        """Finished pictures in the gallery."""
-        return self.page.locator(f"#{tab}_gallery .dk-tile img")
+        """Finished pictures in the gallery, without grids."""
+        return self.page.locator(f"#{tab}_gallery .dk-tile img:not(.dk-grid)")
 
     def finish(self, count: int, tab: str = "txt2img") -> None:
         """Waits until the gallery has that many pictures and nothing runs."""

@@ -68,7 +68,7 @@ def test_arrows_go_through_the_gallery_and_the_full_screen(darkroom: Darkroom) -
     darkroom.finish(3)
     info = darkroom.page.locator("#html_info_txt2img")
     expect(info).to_contain_text("Seed: 20,")
-    darkroom.page.locator("#txt2img_gallery .dk-tile").first.click()
+    darkroom.pictures().first.click()
     darkroom.page.keyboard.press("ArrowRight")
     expect(info).to_contain_text("Seed: 21,")
     darkroom.page.keyboard.press("ArrowLeft")

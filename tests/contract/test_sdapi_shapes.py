@@ -137,9 +137,14 @@ def test_checkpoints_are_listed_as_a1111_lists_them(world: World, client: TestCl
     assert got[0]["title"] == "pocket-emoji-v1.safetensors [485672b45d]" and got[0]["hash"] == "485672b45d"
 
 
-@pytest.mark.parametrize("name", ["prompt-styles", "latent-upscale-modes", "face-restorers", "realesrgan-models", "extensions"])
+@pytest.mark.parametrize("name", ["prompt-styles", "face-restorers", "realesrgan-models", "extensions"])
 def test_lists_that_may_be_empty(client: TestClient, name: str) -> None:
     assert client.get(f"/sdapi/v1/{name}").json() == []
+
+
+def test_latent_upscale_modes_are_a1111s(client: TestClient) -> None:
+    recorded, got = answer(client, "latent-upscale-modes")
+    assert got == recorded["response"]
 
 
 def test_styles(world: World, client: TestClient) -> None:

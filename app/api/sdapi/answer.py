@@ -41,6 +41,8 @@ def answer_of(services: Services, order: Order, job: JobView) -> bytes:
 def _echo(order: Order) -> dict[str, object]:
     """The request with all defaults; its pictures only on request, because they are large."""
     echo = order.request.model_dump()
+    if echo.get("hr_cfg") is None:
+        echo.pop("hr_cfg", None)  # no field of A1111's
     if isinstance(order.request, Img2ImgRequest) and not order.request.include_init_images:
         echo |= {"init_images": None, "mask": None}
     return echo

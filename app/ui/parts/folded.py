@@ -72,8 +72,9 @@ def build_extras(tab: str) -> Controls:
             width = slider(tab, "seed_resize_from_w", info="Keeps the picture of a size that it was drawn in; 0: off.", min_width=140)
             height = slider(tab, "seed_resize_from_h", info="Both numbers are needed.", min_width=140)
         tiling = _checkbox(tab, "tiling", "The picture can be laid side by side without a seam")
-    names = ("subseed", "subseed_strength", "seed_resize_from_w", "seed_resize_from_h", "tiling")
-    return dict(zip(names, (subseed, strength, width, height, tiling), strict=True))
+        vae_tiling = _checkbox(tab, "vae_tiling", "Large pictures are decoded in parts: less memory, a slightly other picture")
+    names = ("subseed", "subseed_strength", "seed_resize_from_w", "seed_resize_from_h", "tiling", "vae_tiling")
+    return dict(zip(names, (subseed, strength, width, height, tiling, vae_tiling), strict=True))
 
 
 def _folded(tab: str, name: str, title: str, explanation: str) -> gr.Accordion:

@@ -77,7 +77,7 @@ def test_sizes_of_the_hires_fix(world: World, client: TestClient, fields: dict, 
 def test_a_picture_that_is_there_is_enlarged(world: World, client: TestClient) -> None:
     info_of(client.post(TXT2IMG, json={**SMALL, "enable_hr": True, "firstpass_image": picture(size=(64, 64))}))
     job = world.engine.jobs[-1]
-    assert job.params.mode == "txt2img" and len(job.images) == 1 and job.images[0].shape == (64, 64, 3)
+    assert job.params.mode == "txt2img" and len(job.images) == 1 and job.images[0]().shape == (64, 64, 3)
 
 
 @pytest.mark.parametrize(
