@@ -104,16 +104,19 @@ export class Details {
     return h("div", { class: "dk-chips", role: "group", "aria-label": kind === "tag" ? "Tags" : "Albums" }, ...chips, input, list);
   }
 
-  async mark(change, focus = null) {
-    if (!this.pictures.length) return;
-    await attempt(async () => {
-      const changed = await post("api/v1/gallery/marks", { ids: this.ids(), ...change });
-      const news = new Map(changed.map((picture) => [picture.id, picture]));
-      this.pictures = this.pictures.map((picture) => news.get(picture.id) ?? picture);
-      this.body.querySelector(".dk-gallery-marks")?.replaceWith(this.marks());
-      this.gallery.marked(changed);
-      if (focus) this.body.querySelector(focus)?.focus();
-    });
+  /** One after another: an answer that overtook another would bring back what that one changed. */
+  mark(change, focus = null) {
+    const ids = this.ids();
+    if (ids.length) this.marking = (this.marking ?? Promise.resolve()).then(() => attempt(() => this.sendMarks(ids, change, focus)));
+  }
+
+  async sendMarks(ids, change, focus) {
+    const changed = await post("api/v1/gallery/marks", { ids, ...change });
+    const news = new Map(changed.map((picture) => [picture.id, picture]));
+    this.pictures = this.pictures.map((picture) => news.get(picture.id) ?? picture);
+    this.body.querySelector(".dk-gallery-marks")?.replaceWith(this.marks());
+    this.gallery.marked(changed);
+    if (focus) this.body.querySelector(focus)?.focus();
   }
 
   async throwAway() {
