@@ -87,7 +87,7 @@ def test_only_what_is_in_sight_is_in_the_page(gallery: Darkroom) -> None:
         if chosen(gallery).get_attribute("aria-posinset") == str(COUNT):
             break
     expect(chosen(gallery)).to_have_attribute("aria-posinset", str(COUNT))
-    expect(gallery.page.locator("#gallery_infotext")).to_contain_text(re.compile(r"Seed: (5000|5299),"))
+    expect(gallery.page.locator("#gallery_infotext")).to_contain_text(re.compile(r"Seed: 5\d\d\d,"))
     assert tiles(gallery).count() < 80
 
 
