@@ -223,6 +223,7 @@ def test_a_file_that_is_replaced_is_loaded_anew_once_and_by_nobody_who_has_begun
     catalog = Catalog(ServerSettings(data_dir=tiny_data))
     folder, residency = catalog.settings.models / "Stable-diffusion", made(catalog)
     first, _ = get(residency, NAME)
+    (folder / NAME).unlink()  # a link to the file of all tests
     shutil.copyfile(folder / OTHER, folder / NAME)
     os.utime(folder / NAME, ns=(1, 1))
     for _ in range(3):
