@@ -199,6 +199,12 @@ def test_own_api_answers_with_a_code(client: TestClient) -> None:
         assert len(response.json()["detail"]) > 10
 
 
+def test_an_endless_number_in_a_text_is_no_number(client: TestClient) -> None:
+    response = client.post("/sdapi/v1/txt2img", json={**SMALL, "cfg_scale": "inf"})
+    told = [{"loc": ["body", "cfg_scale"], "msg": "value is not a valid float", "type": "type_error.float"}]
+    assert (response.status_code, response.json()["detail"]) == (422, told)
+
+
 def test_a_fault_of_ours_tells_no_details(world: World, caplog: pytest.LogCaptureFixture) -> None:
     world.engine.fail_with = RuntimeError("a secret path /home/somebody")
     client = world.client()

@@ -64,6 +64,8 @@ def test_taken(field: str, given: object, taken: object) -> None:
         ("integer", "9" * 5000, "type_error.integer"),
         ("number", "abc", "type_error.float"),
         ("number", {}, "type_error.float"),
+        ("number", "inf", "type_error.float"),
+        ("number", "nan", "type_error.float"),
         ("number", 10**400, "type_error.float"),
         ("text", ["a"], "type_error.str"),
         ("switch", "perhaps", "type_error.bool"),
