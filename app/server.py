@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from fastapi import FastAPI
     from starlette.types import ASGIApp, Receive, Scope, Send
 
+    from app.engine.client import EngineClient
     from app.jobs import OptionsStore
     from app.metadata.styles import Style
     from app.models import Catalog, ModelFile
@@ -124,6 +125,13 @@ def known_styles(styles: "Styles") -> "Sequence[Style]":
         return ()
 
 
+def limit_models(engine: "EngineClient", options: "OptionsStore") -> None:
+    """Tells the engine A1111's limits. Its default, one checkpoint, stands for as many as memory has room for."""
+    most = int(options.view().number("sd_checkpoints_limit"))
+    limited = most > 1
+    engine.limit(most if limited else 0, one_on_device=limited and options.view().switch("sd_checkpoints_keep_in_cpu"))
+
+
 class Server:
     """Everything that has a life, made in order and ended in reverse."""
 
@@ -142,6 +150,8 @@ class Server:
         self.options = OptionsStore(settings.data_dir / "config.json")
         tokenizer = Tokenizer()
         self.engine = make_engine(settings, self.catalog, tokenizer)
+        self.options.on_change(partial(limit_models, self.engine, self.options))
+        limit_models(self.engine, self.options)
         self.styles = Styles(settings.styles_file or settings.data_dir / "styles.csv")
         self.gallery = Gallery(settings.data_dir, settings.outputs)
         self.jobs = Jobs(

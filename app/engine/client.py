@@ -172,6 +172,10 @@ class EngineClient(Protocol):
         """Make a checkpoint resident before anybody asks for a picture."""
         ...
 
+    def limit(self, most: int, *, one_on_device: bool) -> None:
+        """Keep at most so many checkpoints in memory (0: as the budgets allow), and on the device perhaps only one; until said anew."""
+        ...
+
     def status(self) -> EngineStatus:
         """A snapshot, cheap enough to poll."""
         ...

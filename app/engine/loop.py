@@ -26,7 +26,7 @@ from app.engine.client import (
     Stop,
 )
 from app.engine.executor import Executor, Slice
-from app.engine.messages import Close, LoadModel, Message, StopJob, Submit, UnloadModels
+from app.engine.messages import Close, LimitModels, LoadModel, Message, StopJob, Submit, UnloadModels
 from app.engine.oom import out_of_memory
 from app.engine.residency import Residency, Resident
 from app.engine.running import InRows, Running
@@ -163,6 +163,8 @@ class EngineLoop:
             case UnloadModels():
                 self._residency.drop(self._in_use())
                 self._shelf.drop()
+            case LimitModels(most, one_on_device):
+                self._residency.limit(most, one_on_device=one_on_device, in_use=self._in_use())
             case Close():
                 self._close()
 

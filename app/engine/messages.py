@@ -33,8 +33,16 @@ class UnloadModels:
 
 
 @dataclass(frozen=True)
+class LimitModels:
+    """Keep at most so many checkpoints in memory (0: as the budgets allow), and on the device perhaps only one."""
+
+    most: int
+    one_on_device: bool
+
+
+@dataclass(frozen=True)
 class Close:
     """End after the current forward."""
 
 
-Message = Submit | StopJob | LoadModel | UnloadModels | Close
+Message = Submit | StopJob | LoadModel | UnloadModels | LimitModels | Close

@@ -14,7 +14,7 @@ from multiprocessing.context import SpawnProcess
 
 from app.engine.child import LoopBuilder, NotStarted, Pulse, RefreshModels, serve
 from app.engine.client import Cancelled, Done, EngineJob, EngineStatus, Event, Failed, Lost, Started, Stop
-from app.engine.messages import Close, LoadModel, Message, StopJob, Submit, UnloadModels
+from app.engine.messages import Close, LimitModels, LoadModel, Message, StopJob, Submit, UnloadModels
 from app.engine.patience import Patience
 from app.engine.thread import STARTING
 from app.models import Catalog
@@ -78,6 +78,7 @@ class ProcessEngine:
         """Handed over and not ended."""
         self._started: dict[str, None] = {}
         """Those that the process works on, oldest first."""
+        self._limits = LimitModels(0, one_on_device=False)
         self._unsent: list[Message] = []
         """Said while there was no process."""
         self._life: _Life | None = None
@@ -111,6 +112,12 @@ class ProcessEngine:
     def load(self, checkpoint: str) -> None:
         """Makes a checkpoint resident before it is needed."""
         self._tell(LoadModel(checkpoint))
+
+    def limit(self, most: int, *, one_on_device: bool) -> None:
+        """Holds for engines that are started later, too; does not start one."""
+        self._limits = LimitModels(most, one_on_device)
+        if self._life is not None:
+            self._tell(self._limits)
 
     def status(self) -> EngineStatus:
         """What the process said last."""
@@ -175,6 +182,7 @@ class ProcessEngine:
         with self._lock:
             self._models_seen = self._catalog.revision
             self._life = life
+            self._send(life, self._limits)
             for message in self._unsent:
                 self._send(life, message)
             self._unsent = []

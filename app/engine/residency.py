@@ -96,9 +96,15 @@ class Residency:
         self.names: tuple[str, ...] = ()
         """Checkpoints on the device, most recently used first; replaced as a whole, so that other threads may read it."""
 
-    def limit(self, most: int, *, one_on_device: bool) -> None:
-        """Further limits, A1111's: how many checkpoints in memory (0: as the budgets allow), and whether only one on the device."""
-        self._most, self._one_on_device = most, one_on_device
+    def limit(self, most: int, *, one_on_device: bool, in_use: Collection[str] = ()) -> None:
+        """Further limits, A1111's: how many checkpoints in memory (0: as the budgets allow), and whether only one on the device.
+
+        What is too much goes at once, the one used last stays. Without a host, where the device's memory is all there is, "one on
+        the device" would leave the others no place, and means nothing.
+        """
+        self._most, self._one_on_device = most, one_on_device and self._host is not None
+        if self._held:
+            self._make_room(0, next(reversed(self._held)), in_use)
 
     def get(self, name: str, in_use: Collection[str], on_load: Callable[[str], None], *, renew: bool = False) -> Resident:
         """The checkpoint, ready on the device; `in_use` are the last to go for it.

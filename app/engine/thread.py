@@ -7,7 +7,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from app.engine.client import Cancelled, Done, EngineJob, EngineStatus, Event, Failed, Lost, Started, Stop
-from app.engine.messages import Close, LoadModel, Message, StopJob, Submit, UnloadModels
+from app.engine.messages import Close, LimitModels, LoadModel, Message, StopJob, Submit, UnloadModels
 from app.models import Catalog
 from app.prompt import Tokenizer
 from app.schema.settings import ServerSettings
@@ -29,6 +29,7 @@ class ThreadEngine:
         self._loop: EngineLoop | None = None
         self._thread: threading.Thread | None = None
         self._wanted = threading.Event()
+        self._limits = LimitModels(0, one_on_device=False)
         self._lock = threading.Lock()
         self._jobs: dict[str, bool] = {}
         """Handed over and not ended, and whether the loop works on it; guarded by the lock."""
@@ -55,6 +56,12 @@ class ThreadEngine:
     def load(self, checkpoint: str) -> None:
         """Makes a checkpoint resident before it is needed."""
         self._tell(LoadModel(checkpoint))
+
+    def limit(self, most: int, *, one_on_device: bool) -> None:
+        """Holds for engines that are started later, too; does not start one."""
+        self._limits = LimitModels(most, one_on_device)
+        if self._loop is not None:
+            self._tell(self._limits)
 
     def status(self) -> EngineStatus:
         """What the engine is doing; `device` is "starting" until torch is there."""
@@ -84,6 +91,7 @@ class ThreadEngine:
                 self._refuse_all(f"The engine did not start: {error}", on_event)
                 return
             try:
+                self._tell(self._limits)
                 self._loop.run()
                 return
             except Exception as error:

@@ -67,10 +67,15 @@ class OptionsStore:
     def __init__(self, path: Path) -> None:
         self._path, self._lock = path, Lock()
         self._file = _read(path)
+        self._watchers: list[Callable[[], None]] = []
         self._values = default_values()
         for name, value in self._file.items():
             if name in option_table():
                 self._load(name, value)
+
+    def on_change(self, watcher: Callable[[], None]) -> None:
+        """Calls `watcher` after every change, in the thread that made it."""
+        self._watchers.append(watcher)
 
     def get_all(self) -> dict[str, OptionValue]:
         """All of A1111's options, a fresh dict."""
@@ -108,7 +113,9 @@ class OptionsStore:
                     replace_file(self._path, json.dumps(file, indent=4).encode())
                 self._file = file
                 self._values |= deepcopy(changed)
-            return deepcopy(changed)
+        for watcher in self._watchers if changed else ():
+            watcher()
+        return deepcopy(changed)
 
     def _load(self, name: str, value: object) -> None:
         option = find_option(name)

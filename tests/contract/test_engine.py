@@ -202,6 +202,36 @@ def test_jobs_for_two_checkpoints_both_finish(engine: Behind) -> None:
     assert difference(pair["a"][0], pair["b"][0]) > 1
 
 
+def test_limits_hold_at_once_and_for_the_next_load(engine: Behind) -> None:
+    made, _ = engine
+    for name in ("tiny-a", "tiny-b"):
+        alone(engine, f"first {name}", checkpoint=f"{name}.safetensors")
+    assert {"tiny-a.safetensors", "tiny-b.safetensors"} <= set(made.status().resident)
+    made.limit(1, one_on_device=False)
+    for name in ("tiny-a", "tiny-b"):
+        alone(engine, f"limited {name}", checkpoint=f"{name}.safetensors")
+        assert made.status().resident == (f"{name}.safetensors",)
+    made.limit(0, one_on_device=False)
+    alone(engine, "free", checkpoint="tiny-a.safetensors")
+    assert made.status().resident == ("tiny-a.safetensors", "tiny-b.safetensors")
+
+
+def test_limits_outlive_a_loop_that_fails(in_thread: Behind, monkeypatch: pytest.MonkeyPatch) -> None:
+    made, watcher = in_thread
+    made.limit(1, one_on_device=False)
+
+    def mistake(loop: EngineLoop) -> None:
+        monkeypatch.undo()
+        raise AssertionError("a mistake")
+
+    monkeypatch.setattr(EngineLoop, "turn", mistake)
+    made.submit(job("lost"))
+    watcher.wait((Done, Lost), "lost")
+    for name in ("tiny-a", "tiny-b"):
+        alone((made, watcher), name, checkpoint=f"{name}.safetensors")
+    assert made.status().resident == ("tiny-b.safetensors",)
+
+
 def test_out_of_memory_halves_the_batch_and_the_picture_is_the_same(in_thread: Behind, monkeypatch: pytest.MonkeyPatch) -> None:
     """Only the card is pretended to be small: forwards of more than two rows raise what torch raises."""
     fits = alone(in_thread, "fits", batch_size=4)

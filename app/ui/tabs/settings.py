@@ -160,6 +160,13 @@ SECTIONS: tuple[tuple[str, tuple[Setting, ...]], ...] = (
         ),
     ),
     (
+        "Memory",
+        (
+            Setting("sd_checkpoints_limit", "Most checkpoints in memory", "1: as many as there is room for."),
+            Setting("sd_checkpoints_keep_in_cpu", "Only one of them on the card", "The others wait in main memory. Counts from 2 on."),
+        ),
+    ),
+    (
         "Page",
         (
             Setting(

@@ -2,12 +2,13 @@
 
 import re
 import shutil
+from functools import partial
 from pathlib import Path
 
 import pytest
 from starlette.testclient import TestClient
 
-from app.server import checkpoint_for
+from app.server import checkpoint_for, limit_models
 from tests.support.paths import ROOT
 
 from .conftest import SMALL
@@ -105,6 +106,16 @@ def test_actions_reach_the_engine_and_the_folders(world, client: TestClient) -> 
     assert len(client.get("/sdapi/v1/sd-models").json()) == 1
     assert client.post("/sdapi/v1/refresh-checkpoints").json() is None
     assert [model["model_name"] for model in client.get("/sdapi/v1/sd-models").json()] == ["new", "pocket-emoji-v1"]
+
+
+def test_limits_of_checkpoints_reach_the_engine(world, client: TestClient) -> None:
+    """One, A1111's default, is as many as memory has room for; from two on it is meant."""
+    world.options.on_change(partial(limit_models, world.engine, world.options))
+    for number, one_on_card, said in ((3, True, (3, True)), (3, False, (3, False)), (1, True, (0, False))):
+        changes = {"sd_checkpoints_limit": number, "sd_checkpoints_keep_in_cpu": one_on_card}
+        assert client.post("/sdapi/v1/options", json=changes).status_code == 200
+        assert world.engine.limits[-1] == said
+    assert client.post("/sdapi/v1/options", json={"sd_checkpoints_limit": 0}).status_code == 422
 
 
 def test_memory_is_this_machines(client: TestClient) -> None:

@@ -101,6 +101,11 @@ def test_a1111s_limit_of_checkpoints(catalog: Catalog) -> None:
     for name in (NAME, OTHER, THIRD):
         get(residency, name)
     assert residency.names == (THIRD, OTHER)
+    residency.limit(1, one_on_device=False)
+    assert residency.names == (THIRD,)
+    residency.limit(2, one_on_device=True)  # without another place to wait in, the device keeps both
+    get(residency, NAME)
+    assert residency.names == (NAME, THIRD)
     residency = made(catalog, host=CPU)
     residency.limit(2, one_on_device=True)
     first = get(residency, NAME)[0]

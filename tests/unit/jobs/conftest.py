@@ -41,6 +41,7 @@ class FlatEngine:
     def __init__(self) -> None:
         self.free = True
         self.loads: list[str] = []
+        self.limits: list[tuple[int, bool]] = []
         self.jobs: list[EngineJob] = []
         self.fail_with: Exception | None = None
         self.wakes = threading.Condition()
@@ -71,6 +72,9 @@ class FlatEngine:
 
     def load(self, checkpoint: str) -> None:
         self.loads.append(checkpoint)
+
+    def limit(self, most: int, *, one_on_device: bool) -> None:
+        self.limits.append((most, one_on_device))
 
     def status(self) -> EngineStatus:
         running = (self._current,) if self._current else ()
