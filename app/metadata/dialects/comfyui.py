@@ -7,6 +7,7 @@ from app.metadata.dialects.comfy.graph import Graph, Link, Node, api_graph, is_k
 from app.metadata.dialects.comfy.models import clip_skip_of, model_of, vae_of
 from app.metadata.dialects.comfy.passes import Pass, adds_noise, main_pass, outputs_of, passes_of
 from app.metadata.dialects.comfy.settings import PassSettings, settings_of, size_in
+from app.metadata.dialects.comfy.switches import settled
 from app.metadata.dialects.comfy.texts import Texts, conditioning_text
 from app.metadata.dialects.comfy.workflow import ui_graph
 from app.metadata.dialects.told import Told, model_name, number
@@ -62,6 +63,7 @@ def _graphs(record: PictureRecord) -> Iterator[tuple[Graph, str]]:
 def told_by_graph(graph: Graph, record: PictureRecord) -> Told:
     """What a graph says of the picture that it made; nothing if it has no sampler."""
     told = Told()
+    graph = settled(graph)
     chains = [(output, passes) for output in outputs_of(graph)[:_MAX_OUTPUTS] if (passes := passes_of(graph, output)[0])]
     if not chains:
         return told
@@ -77,8 +79,11 @@ def told_by_graph(graph: Graph, record: PictureRecord) -> Told:
         told.put_size(_rounded(size[0]), _rounded(size[1]))
     _models(told, graph, own)
     _decoder(told, graph, output, start)
+    script = _hires_script(graph, start)
     if first is not None:
         _hires(told, graph, main, own, last)
+    elif script is not None:
+        _scripted(told, graph, script)
     elif own.denoise is not None and own.denoise < 1:
         told.put("Denoising strength", own.denoise)
     refined = first is None and _refiner(told, graph, main, passes, own)
@@ -175,6 +180,24 @@ def _decoder(told: Told, graph: Graph, output: Node, start: Pass) -> None:
 def model_file(name: str | None) -> str | None:
     """A file's name without its folder."""
     return name.replace("\\", "/").rsplit("/", 1)[-1] if name else None
+
+
+def _hires_script(graph: Graph, start: Pass) -> Node | None:
+    """The second pass that a script node hangs on a sampler, whose inputs name it."""
+    source = graph.source(start.node, "script")
+    for _ in range(10):
+        if source is None or is_kind(source[0], "highresfix", "hiresfix"):
+            break
+        source = graph.source(source[0], "script")
+    return source[0] if source is not None else None
+
+
+def _scripted(told: Told, graph: Graph, script: Node) -> None:
+    told.put("Denoising strength", graph.number(script, "denoise"))
+    told.put("Hires steps", graph.number(script, "hires_steps"))
+    told.put("Hires upscale", graph.number(script, "upscale_by"))
+    upscaler = "pixel_upscaler" if graph.word(script, "upscale_type") == "pixel" else "latent_upscaler"
+    told.put("Hires upscaler", model_name(graph.word(script, upscaler)))
 
 
 def _hires(told: Told, graph: Graph, main: Pass, own: PassSettings, last: PassSettings) -> None:

@@ -117,6 +117,8 @@ def _given(node: Node, slot: int, name: str) -> object:
     told = _SLOTS.get(node.kind)
     if told is not None:
         return node.inputs.get(told[slot]) if slot < len(told) else None
+    if is_kind(node, "math", "expression", "calculat"):
+        return None
     for wanted in (*_ALIKE.get(name, ()), name, *_PLAIN):
         if wanted in node.inputs:
             return node.inputs[wanted]
@@ -142,6 +144,8 @@ def _input(value: object) -> object:
         return Link(str(value[0]), value[1])
     if isinstance(value, dict) and "__value__" in value:  # newer front ends wrap lists so that they are no links
         return value["__value__"]
+    if isinstance(value, dict) and isinstance(value.get("content"), str):  # lists with pictures: the file's name beside its preview
+        return value["content"]
     return value
 
 

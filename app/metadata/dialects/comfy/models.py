@@ -5,7 +5,6 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
 from app.metadata.dialects.comfy.graph import MAX_STEPS, Graph, Link, Node, is_kind
-from app.metadata.dialects.comfy.texts import chosen_input
 from app.metadata.dialects.told import number
 from app.metadata.json_text import as_dict, as_list
 
@@ -22,7 +21,7 @@ _NAMES = (
     "unet",
 )
 _MODEL_INPUTS = re.compile(
-    r"(?:base_)?model(?:_?1|_a|_opt|_high_noise)?|unet|MODEL|any(?:thing|_01)?|value|input\d?|source|pipe|basic_pipe|context|base_ctx|model_stack"
+    r"(?:base_|opt_)?model(?:_?1|_a|_opt|_high_noise)?|unet|MODEL|any(?:thing|_01)?|value|input\d?|source|pipe|basic_pipe|context|base_ctx|model_stack"
 )
 _LORA_N = re.compile(r"(?:lora_name_?|lora_?)(\d{1,3})(?:_name)?")
 _TAG = re.compile(r"<lora:([^:<>]+)(?::(-?[\d.]+))?(?::(-?[\d.]+))?[^<>]*>")
@@ -69,9 +68,6 @@ def model_of(graph: Graph, link: object) -> Model:
 
 def _way(graph: Graph, node: Node) -> object:
     """The input that a model comes from."""
-    chosen = chosen_input(graph, node)
-    if chosen is not None:
-        return node.inputs.get(chosen)
     names = [name for name, value in node.inputs.items() if isinstance(value, Link) and _MODEL_INPUTS.fullmatch(name)]
     names.sort(key=lambda name: (name != "model", name != "model1"))
     if names:
@@ -147,8 +143,7 @@ def vae_of(graph: Graph, link: object) -> str | None:
             return name
         if any(graph.word(node, key) for key in ("ckpt_name", "unet_name")):
             return None
-        chosen = chosen_input(graph, node)
-        link = node.inputs.get(chosen) if chosen is not None else node.inputs.get("vae")
+        link = node.inputs.get("vae")
         if link is None:
             links = [
                 value
@@ -166,7 +161,8 @@ def clip_skip_of(graph: Graph, encoder: Node | None) -> int | None:
     own = number(graph.number(encoder, "clip_skip"))
     if own is not None and own < 0:
         return int(-own)
-    link: object = next((value for name, value in encoder.inputs.items() if name.startswith("clip") and isinstance(value, Link)), None)
+    clips = (value for name, value in encoder.inputs.items() if re.match(r"(?:opt_)?clip", name) and isinstance(value, Link))
+    link: object = next(clips, None)
     for _ in range(MAX_STEPS):
         source = graph.follow(link)
         if source is None:
@@ -175,11 +171,6 @@ def clip_skip_of(graph: Graph, encoder: Node | None) -> int | None:
         stop = number(graph.number(node, "stop_at_clip_layer", "clip_skip"))
         if stop is not None and stop < 0:
             return int(-stop)
-        chosen = chosen_input(graph, node)
-        names = ("clip", "CLIP", "base_clip", "clip1", "value", "basic_pipe", "pipe", "base_ctx", "context")
-        link = (
-            node.inputs.get(chosen)
-            if chosen is not None
-            else next((node.inputs[name] for name in names if isinstance(node.inputs.get(name), Link)), None)
-        )
+        names = ("clip", "CLIP", "opt_clip", "base_clip", "clip1", "value", "basic_pipe", "pipe", "base_ctx", "context")
+        link = next((node.inputs[name] for name in names if isinstance(node.inputs.get(name), Link)), None)
     return None

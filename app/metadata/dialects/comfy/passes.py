@@ -6,11 +6,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from app.metadata.dialects.comfy.graph import MAX_STEPS, Graph, Link, Node, is_kind, plain_kind
-from app.metadata.dialects.comfy.texts import chosen_input
 from app.metadata.dialects.told import is_on, number
 
 _NEVER = re.compile(
-    r"(?:upscale_|base_|refiner_|tile_|detailer_)?model(?:\d|_opt|_name|s|_high_noise|_low_noise)?|unet|clip(?:_.*|\d)?|vae(?:_.*|\d)?|positive|negative"
+    r"(?:upscale_|base_|opt_|refiner_|tile_|detailer_)?model(?:\d|_opt|_name|s|_high_noise|_low_noise)?|unet|(?:opt_)?clip(?:_.*|\d)?|vae(?:_.*|\d)?|positive|negative"
     r"|cond(?:itioning)?.*|mask.*|.*_mask|control_?net.*|sampler(?:_.*|\d)?|sigmas|guider|noise|seed|text.*|prompt.*|string.*|lora.*|style.*|ipadapter.*"
     r"|steps|cfg|width|height|scheduler|bbox.*|sam_.*|segm.*|segs|upscale_by|upscale_method|denoise|wildcard|optional_cnet.*|script|embeds|clip_vision.*"
     r"|filename.*|path|metadata|extra.*|caption|sampler_name|scale_by|noise_.*|color.*|reference.*",
@@ -125,12 +124,6 @@ def passes_of(graph: Graph, output: Node) -> tuple[list[Pass], list[Node]]:
 
 def _sources(graph: Graph, node: Node) -> Iterator[Node]:
     """The nodes that pictures and latents come from."""
-    chosen = chosen_input(graph, node)
-    if chosen is not None:
-        source = graph.source(node, chosen)
-        if source is not None:
-            yield source[0]
-        return
     links = [(name, source) for name, source, _ in graph.links(node) if not _NEVER.fullmatch(name)]
     order = {name: index for index, name in enumerate(_LATENTS)}
     for _, node_behind in sorted(links, key=lambda link: order.get(link[0], len(order))):
@@ -142,7 +135,7 @@ def main_pass(graph: Graph, passes: list[Pass], stage_c: Link | None) -> Pass:
     real = [one for one in passes if not one.is_repair] or passes
     main = real[0]
     if stage_c is not None and (source := graph.follow(stage_c)) is not None:
-        return next((one for one in passes if one.node.id == source[0].id), main)
+        return next((one for one in passes if one.node.id == source[0].id), None) or next(iter(passes_of(graph, source[0])[0]), main)
     for _ in range(MAX_STEPS):
         before = next((one for one in main.before if not one.is_repair), None)
         if before is None or adds_noise(graph, main.node) or any(not _is_passing(node) for node in main.between):

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from app.metadata.dialects.comfy.graph import Graph, Link, Node, is_kind, plain_kind
-from app.metadata.dialects.told import number
+from app.metadata.dialects.told import is_on, number
 
 _SIZE = re.compile(r"(\d{2,5})\s*[xX×*]\s*(\d{2,5})")
 _CLASSES: Mapping[str, str] = {
@@ -123,25 +123,29 @@ def size_in(graph: Graph, walked: list[Node]) -> tuple[str, str] | None:
             and "empty" not in node.kind.casefold()
         ):
             continue
+        if (told := _preset(graph, node)) is not None:
+            return told
         pair = graph.number(node, "empty_latent_width"), graph.number(node, "empty_latent_height")
         if pair[0] is None or pair[1] is None:
             pair = graph.number(node, "width"), graph.number(node, "height")
         if pair[0] is not None and pair[1] is not None:
             return pair[0], pair[1]
-        if (told := _told(graph, node)) is not None:
-            return told
     return None
 
 
-def _told(graph: Graph, node: Node) -> tuple[str, str] | None:
-    """A size that stands in a text, `1216 x 832 (landscape)`, in the node or in the one that its width comes from."""
+def _preset(graph: Graph, node: Node) -> tuple[str, str] | None:
+    """A size that stands in a text, `1216 x 832 (landscape)`, in the node or in the one that its width comes from; it may be turned.
+
+    Nodes with such a list have numbers too, which count for `custom` only.
+    """
     source = graph.source(node, "width")
     for one in (node, *((source[0],) if source else ())):
         if not is_kind(one, "latent", "resolution", "ratio", "size", "dimension"):
             continue
-        if one is not node and (pair := (graph.number(one, "width"), graph.number(one, "height"))) and None not in pair:
-            return str(pair[0]), str(pair[1])
+        turned = any(is_on(one.inputs.get(name)) for name in ("swap_dimensions", "invert", "swap"))
         for value in one.inputs.values():
             if isinstance(value, str) and (found := _SIZE.search(value[:200])):
-                return found[1], found[2]
+                return (found[2], found[1]) if turned else (found[1], found[2])
+        if one is not node and (pair := (graph.number(one, "width"), graph.number(one, "height"))) and None not in pair:
+            return str(pair[0]), str(pair[1])
     return None

@@ -3,11 +3,14 @@
 import re
 from dataclasses import dataclass, field
 
-from app.metadata.dialects.comfy.graph import MAX_STEPS, Graph, Link, Node, is_kind, plain_kind
+from app.metadata.dialects.comfy.graph import MAX_STEPS, Graph, Link, Node, is_kind
 
-_ENCODED = ("populated_text", "text", "text_g", "clip_l", "prompt", "text_positive", "wildcard_text", "caption", "bert", "t5xxl", "string")
+_ENCODED = (
+    "populated_text", "text", "text_g", "clip_l", "prompt_g", "prompt", "text_positive", "wildcard_text", "caption", "bert", "t5xxl",
+    "string",
+)  # fmt: skip
 """Inputs of an encoder that hold its text, the best first."""
-_SECOND: dict[str, tuple[str, ...]] = {"text_g": ("text_l",), "clip_l": ("clip_g", "t5xxl"), "bert": ("mt5xl",)}
+_SECOND: dict[str, tuple[str, ...]] = {"text_g": ("text_l",), "prompt_g": ("prompt_l",), "clip_l": ("clip_g", "t5xxl"), "bert": ("mt5xl",)}
 """Further inputs with a text of their own; equal ones count once."""
 _TEXTS = (
     "populated_text",
@@ -37,8 +40,9 @@ _TEXTS = (
     "text_input",
     "input_string",
 )
-_JOINED = re.compile(r"(?:text|string|prompt|str|input|t)_?([a-h]|\d{1,2})", re.IGNORECASE)
+_JOINED = re.compile(r"(?:text|string|prompt|part|str|input|t)_?([a-h]|\d{1,2})", re.IGNORECASE)
 _DELIMITERS = ("delimiter", "separator", "seperator", "concat_delimiter", "sep")
+_MAX_CHARS = 1_000_000
 _NOT_CONDITIONING = re.compile(
     r"model|clip|vae|image|pixels|latent|samples|mask|control_net|noise|sampler|sigmas|guider|seed|style|gligen|width|height|steps|strength|lora|cfg"
 )
@@ -99,13 +103,16 @@ def _walk(graph: Graph, link: object, side: str, found: Texts, seen: set[tuple[s
     while steps:
         steps -= 1
         source = graph.follow(link)
-        if source is None or (source[0].id, source[1], side) in seen:
+        if source is None:
+            found.is_whole = False
+            return
+        if (source[0].id, source[1], side) in seen:
             return
         node, slot = source
         seen.add((node.id, slot, side))
         if is_kind(node, "zeroout"):
             return
-        if found.guidance is None and is_kind(node, "fluxguidance"):
+        if found.guidance is None and is_kind(node, "fluxguidance", "textencodeflux"):
             found.guidance = graph.number(node, "guidance")
         if "stage_c" in node.inputs:
             stage_c = node.inputs["stage_c"]
@@ -150,7 +157,7 @@ def _own_text(graph: Graph, node: Node, slot: int, side: str) -> list[str | None
         for name in ("positive", "conditioning", "conditioning_1", "conditioning1", "conditioning_to")
     ):
         return None
-    has_clip = any(name.casefold().startswith("clip") and isinstance(value, Link) for name, value in inputs.items())
+    has_clip = any(re.match(r"(?:opt_)?clip", name.casefold()) and isinstance(value, Link) for name, value in inputs.items())
     if not (has_clip or is_kind(node, "encode", "prompttoconditioning")):
         return None
     if side in inputs and not any(name in inputs for name in _ENCODED):
@@ -197,8 +204,6 @@ def _side(node: Node, slot: int, side: str) -> str:
 def _ways(graph: Graph, node: Node, side: str) -> list[object]:
     """The inputs to follow from a node that passes a conditioning on."""
     inputs = node.inputs
-    if (chosen := chosen_input(graph, node)) is not None:
-        return [inputs[chosen]] if chosen in inputs else []
     if isinstance(inputs.get(side), Link):
         return [inputs[side]]
     named: list[object] = [
@@ -215,20 +220,6 @@ def _ways(graph: Graph, node: Node, side: str) -> list[object]:
         value for name, value in inputs.items() if isinstance(value, Link) and not _NOT_CONDITIONING.search(name.casefold())
     ]
     return rest[:1] if len(rest) > 1 and is_kind(node, "switch") else rest
-
-
-def chosen_input(graph: Graph, node: Node) -> str | None:
-    """The input that a switch passes on, if that does not depend on anything computed; None for nodes that are no switch."""
-    kind = plain_kind(node.kind)
-    if kind == "comfyswitchnode":
-        switch = graph.value(node.inputs.get("switch"), "switch")
-        return ("on_true" if switch else "on_false") if isinstance(switch, bool) else ""
-    if kind in ("impactswitch", "cranyswitch", "anyswitchindex"):
-        select = graph.number(node, "select", "index")
-        return f"input{int(float(select))}" if select else ""
-    if kind in ("contextswitchrgthree", "anyswitchrgthree", "contextswitchbigrgthree"):
-        return next((name for name in sorted(node.inputs) if isinstance(node.inputs[name], Link) and graph.follow(node.inputs[name])), "")
-    return None
 
 
 # ---------------------------------------------------------------- strings
@@ -255,9 +246,10 @@ def resolve_text(graph: Graph, value: object, name: str, slot: int = 0, steps: i
     node, slot = source
     if is_kind(node, *_COMPUTED) and not any(isinstance(node.inputs.get(key), str) for key in ("populated_text", "text_0")):
         return None
-    if (chosen := chosen_input(graph, node)) is not None:
-        return resolve_text(graph, node.inputs.get(chosen), name, slot, steps - 1, budget)
-    if is_kind(node, "concat", "join", "combine", "append", "multiline") and (joined := _joined(graph, node, steps, budget)) is not None:
+    if is_kind(node, "stringreplace", "findandreplace"):
+        return _replaced(graph, node, steps, budget)
+    joins = is_kind(node, "concat", "join", "combine", "append", "multiline") or node.inputs.get("action") == "append"
+    if joins and "result" not in node.inputs and (joined := _joined(graph, node, steps, budget)) is not None:
         return joined
     if name in ("positive", "negative") or {"positive", "negative"} <= node.inputs.keys() or "text_positive" in node.inputs:
         for key in (("positive", "text_positive"), ("negative", "text_negative"))[slot == 1]:
@@ -273,6 +265,15 @@ def resolve_text(graph: Graph, value: object, name: str, slot: int = 0, steps: i
         return alone[0]
     links = [link for link in node.inputs.values() if isinstance(link, Link)]
     return resolve_text(graph, links[0], name, 0, steps - 1, budget) if len(links) == 1 and not alone else None
+
+
+def _replaced(graph: Graph, node: Node, steps: int, budget: Budget) -> str | None:
+    """A text with one part of it replaced; None if any of the three is not in the file."""
+    names = ("string" if "string" in node.inputs else "text", "find", "replace")
+    text, find, replace = (resolve_text(graph, node.inputs.get(name), name, 0, min(steps - 1, 12), budget) for name in names)
+    if text is None or find is None or replace is None:
+        return None
+    return text.replace(find, replace)[:_MAX_CHARS] if find else text
 
 
 def _joined(graph: Graph, node: Node, steps: int, budget: Budget) -> str | None:

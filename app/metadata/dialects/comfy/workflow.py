@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from app.metadata.dialects.comfy.graph import MAX_NODES, Graph, Link, Node
+from app.metadata.dialects.comfy.group_nodes import group_of
 from app.metadata.json_text import as_dict, as_list
 
 _CONTROL = "control_after_generate"
@@ -59,6 +60,31 @@ WIDGETS: Mapping[str, tuple[str, ...]] = {
         "Efficient Loader": "ckpt_name vae_name clip_skip lora_name lora_model_strength lora_clip_strength positive negative "
         "token_normalization weight_interpretation empty_latent_width empty_latent_height batch_size",
         "SDXL Empty Latent Image (rgthree)": "dimensions clip_scale batch_size",
+        "KSampler Adv. (Efficient)": f"add_noise noise_seed {_CONTROL} steps cfg sampler_name scheduler start_at_step end_at_step "
+        "return_with_leftover_noise preview_method vae_decode",
+        "KSamplerAdvanced (inspire)": f"add_noise noise_seed {_CONTROL} steps cfg sampler_name scheduler",
+        "ImpactKSamplerBasicPipe": f"seed {_CONTROL} steps cfg sampler_name scheduler denoise",
+        "UltimateSDUpscale": f"upscale_by seed {_CONTROL} steps cfg sampler_name scheduler denoise",
+        "smZ CLIPTextEncode": "text parser mean_normalization multi_conditioning use_old_emphasis_implementation with_SDXL ascore width "
+        "height crop_w crop_h target_width target_height text_g text_l smZ_steps",
+        "BNK_CLIPTextEncodeAdvanced": "text token_normalization weight_interpretation",
+        "StringConcatenate": "string_a string_b delimiter",
+        "Text Concatenate": "delimiter clean_whitespace",
+        "LoraLoader|pysssss": "lora_name strength_model strength_clip",
+        "CheckpointLoader|pysssss": "ckpt_name",
+        "Lora Loader Stack (rgthree)": "lora_01 strength_01 lora_02 strength_02 lora_03 strength_03 lora_04 strength_04",
+        "CR LoRA Stack": " ".join(f"switch_{place} lora_name_{place} model_weight_{place} clip_weight_{place}" for place in (1, 2, 3)),
+        "CR Aspect Ratio": "width height aspect_ratio swap_dimensions upscale_factor prescale_factor batch_size",
+        "CR SDXL Aspect Ratio": "width height aspect_ratio swap_dimensions upscale_factor batch_size",
+        "DualCFGGuider": "cfg_conds cfg_cond2_negative",
+        "ModelSamplingFlux": "max_shift base_shift width height",
+        "ModelMergeSimple": "ratio",
+        "EmptyHunyuanLatentVideo": "width height length batch_size",
+        "EmptyLTXVLatentVideo": "width height length batch_size",
+        "StableCascade_EmptyLatentImage": "width height compression batch_size",
+        "ImpactSwitch": "select sel_mode",
+        "Seed (rgthree)": "seed",
+        "CR Seed": f"seed {_CONTROL}",
         "PrimitiveNode": "value",
     }.items()
 }
@@ -73,8 +99,12 @@ _MAX_DEPTH = 8
 class _Built:
     """Nodes so far, and for each output that only passes something on, where it really comes from."""
 
+    whole: Mapping[str, Any]
+    subgraphs: Mapping[str, Mapping[str, Any]]
     nodes: dict[str, Node] = field(default_factory=dict)
     passing: dict[Link, object] = field(default_factory=dict)
+    under: dict[str, dict[str, object]] = field(default_factory=dict)
+    """Of each node: the values of widgets that have a link too, which count where the link leads to nothing."""
 
 
 def ui_graph(said: Mapping[str, Any] | None) -> Graph | None:
@@ -82,17 +112,17 @@ def ui_graph(said: Mapping[str, Any] | None) -> Graph | None:
     if not said or not isinstance(said.get("nodes"), list):
         return None
     subgraphs = {str(one.get("id")): one for one in map(as_dict, as_list(as_dict(said.get("definitions")).get("subgraphs")))}
-    built = _Built()
-    _add(built, said, "", subgraphs, 0)
+    built = _Built(said, subgraphs)
+    _add(built, said, "", 0)
     _stores(built)
     nodes = {
-        key: Node(key, node.kind, {name: _end(built, value) for name, value in node.inputs.items()}, node.title)
+        key: Node(key, node.kind, {name: _ended(built, key, name, value) for name, value in node.inputs.items()}, node.title)
         for key, node in built.nodes.items()
     }
     return Graph(nodes) if nodes else None
 
 
-def _add(built: _Built, said: Mapping[str, Any], prefix: str, subgraphs: Mapping[str, Mapping[str, Any]], depth: int) -> None:
+def _add(built: _Built, said: Mapping[str, Any], prefix: str, depth: int) -> None:
     """Adds the nodes of a workflow or subgraph; ids of a subgraph's nodes begin with the path to it, as in the API form."""
     links = dict(_links(said, prefix))
     for raw in map(as_dict, as_list(said.get("nodes"))):
@@ -100,8 +130,9 @@ def _add(built: _Built, said: Mapping[str, Any], prefix: str, subgraphs: Mapping
             continue
         key, kind = f"{prefix}{raw.get('id')}", str(raw.get("type") or "")
         inputs, by_type = _inputs(raw, links)
-        if kind in subgraphs and depth < _MAX_DEPTH:
-            _enter(built, key, inputs, subgraphs[kind], subgraphs, depth)
+        inner = built.subgraphs.get(kind) or group_of(raw, built.whole)
+        if inner is not None and raw.get("mode") != _BYPASSED and depth < _MAX_DEPTH:
+            _enter(built, key, {**_widgets(raw, kind), **inputs}, inner, depth)
         elif raw.get("mode") == _BYPASSED or kind == "Reroute":
             for slot, output in enumerate(map(as_dict, as_list(raw.get("outputs")))):
                 through = by_type.get("*") if kind == "Reroute" else by_type.get(str(output.get("type")))
@@ -109,14 +140,14 @@ def _add(built: _Built, said: Mapping[str, Any], prefix: str, subgraphs: Mapping
                     through if through is not None else next(iter(by_type.values()), None) if kind == "Reroute" else through
                 )
         else:
-            built.nodes[key] = Node(key, kind, {**_widgets(raw, kind), **inputs}, str(raw.get("title") or ""))
+            values = _widgets(raw, kind)
+            built.under[key] = {name: value for name, value in values.items() if name in inputs}
+            built.nodes[key] = Node(key, kind, {**values, **inputs}, str(raw.get("title") or ""))
 
 
-def _enter(
-    built: _Built, key: str, inputs: Mapping[str, object], inner: Mapping[str, Any], subgraphs: Mapping[str, Mapping[str, Any]], depth: int
-) -> None:
+def _enter(built: _Built, key: str, inputs: Mapping[str, object], inner: Mapping[str, Any], depth: int) -> None:
     """Adds a subgraph's nodes; what goes in and out is joined to the links of the node that stands for it."""
-    _add(built, inner, f"{key}:", subgraphs, depth + 1)
+    _add(built, inner, f"{key}:", depth + 1)
     for slot, one in enumerate(map(as_dict, as_list(inner.get("inputs")))):
         built.passing[Link(f"{key}:{_INPUT_NODE}", slot)] = inputs.get(str(one.get("name")))
     for target, link in _ends(inner, f"{key}:"):
@@ -181,6 +212,11 @@ def _stores(built: _Built) -> None:
         if re.fullmatch(r"(?:easy )?getNode", node.kind, re.IGNORECASE):
             name = next((str(value) for value in node.inputs.values() if not isinstance(value, Link)), "")
             built.passing[Link(key, 0)] = stored.get(name)
+
+
+def _ended(built: _Built, key: str, name: str, value: object) -> object:
+    found = _end(built, value)
+    return built.under.get(key, {}).get(name) if found is None else found
 
 
 def _end(built: _Built, value: object) -> object:
