@@ -81,6 +81,8 @@ class Told:
 
     infotext: str
     """In A1111's words, whatever program made it; from the file or a text beside it."""
+    usable: str
+    """The same with the prompts' weights in A1111's syntax, where the program has its own."""
     chunk: str
     """The JSON of all settings that PNG files of ours have; empty without it."""
 
@@ -88,7 +90,8 @@ class Told:
 def told_by(path: Path) -> Told:
     """What a picture file says of itself; BadPicture as `read_entry`."""
     record = read_picture(path)
-    return Told(infotext=_infotext(record), chunk=record.items.get(KEYWORD, ""))
+    infotext = _infotext(record)
+    return Told(infotext=infotext, usable=record.usable if infotext else "", chunk=record.items.get(KEYWORD, ""))
 
 
 def _infotext(record: PictureRecord) -> str:

@@ -41,6 +41,8 @@ class Recipe:
     """One sentence each, for people: what the picture does not tell, or what had to be guessed."""
     shown: str | None = None
     """What A1111 itself shows for such a picture, where that is less."""
+    usable: str | None = None
+    """The infotext with its prompts in A1111's syntax, where the program weighs words in its own."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -72,6 +74,11 @@ class PictureRecord:
     def infotext(self) -> str:
         """All settings in A1111's words, whatever program wrote them; the text itself where A1111 wrote it."""
         return self.recipe.infotext if self.recipe is not None else self.text
+
+    @property
+    def usable(self) -> str:
+        """The infotext as it acts here: words are weighed in A1111's syntax."""
+        return self.infotext if self.recipe is None or self.recipe.usable is None else self.recipe.usable
 
 
 def cut_off(kind: str, what: str) -> BadPicture:

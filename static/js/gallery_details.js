@@ -133,14 +133,14 @@ export class Details {
   }
 
   async send(target, picture) {
-    const { infotext, chunk } = await details(picture.id);
+    const { usable, chunk } = await details(picture.id);
     if (target === "txt2img") {
-      if (!infotext) throw new Error("This picture says nothing about how it was made.");
-      fillTab("txt2img", infotext, { chunk });
+      if (!usable) throw new Error("This picture says nothing about how it was made.");
+      fillTab("txt2img", usable, { chunk });
       return;
     }
     const answer = await fetch(picture.url, { credentials: "same-origin" });
     if (!answer.ok) throw new Error("The picture is not there any more.");
-    await sendFile(target, new File([await answer.blob()], picture.name, { type: answer.headers.get("Content-Type") ?? "image/png" }), infotext, { chunk });
+    await sendFile(target, new File([await answer.blob()], picture.name, { type: answer.headers.get("Content-Type") ?? "image/png" }), usable, { chunk });
   }
 }

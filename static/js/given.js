@@ -16,7 +16,7 @@ function promptAt(node) {
 /** Fills a tab from what was read; a picture without settings is refused with a sentence. */
 function use(tab, told) {
   if (!told.infotext) throw new Error(["This picture says nothing about how it was made.", ...told.warnings].at(-1));
-  fill(tab, told.infotext, { chunk: told.chunk });
+  fill(tab, told.usable, { chunk: told.chunk });
 }
 
 function addressIn(transfer) {

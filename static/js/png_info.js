@@ -50,12 +50,12 @@ class PngInfo extends HTMLElement {
 
   sender(tab, label, icon) {
     return h("button", { type: "button", class: `dk-action dk-icon-${icon}`, id: `pnginfo_send_to_${tab}`,
-      onclick: () => attempt(() => sendFile(tab, this.file, this.told.infotext, this.choice())) }, label);
+      onclick: () => attempt(() => sendFile(tab, this.file, this.told.usable, this.choice())) }, label);
   }
 
   reset(sentence = WELCOME) {
     this.file = null;
-    this.told = { infotext: "", chunk: "" };
+    this.told = { infotext: "", usable: "", chunk: "" };
     setText(this.note, sentence);
     for (const node of [this.verdict, this.buttons, this.files, this.table, this.text, this.raw]) node.hidden = true;
     this.comparison.replaceChildren();
@@ -151,8 +151,8 @@ class PngInfo extends HTMLElement {
     const choice = this.choice();
     this.comparison.replaceChildren(h("p", { class: "dk-plain-note", role: "status" }, "Making the picture again …"));
     try {
-      fill("txt2img", told.infotext, choice);
-      const answer = await reproduce(told.infotext, choice);
+      fill("txt2img", told.usable, choice);
+      const answer = await reproduce(told.usable, choice);
       for (const sentence of answer.warnings) note(sentence, "warning");
       const made = await this.finished(answer.job);
       if (this.file !== file) return;

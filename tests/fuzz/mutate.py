@@ -126,7 +126,7 @@ def check_record(record: PictureRecord) -> None:
     """What was read can be shown, sent and used."""
     said = parse_infotext(record.infotext)
     json.dumps({**record.items, **record.tags, **said}, ensure_ascii=False).encode()
-    restored = params_from_infotext(record.infotext)
+    restored = params_from_infotext(record.usable)
     assert all(isinstance(sentence, str) and sentence for sentence in restored.warnings)
     # A translation may repeat a text in several fields, but it does not unfold.
-    assert len(record.infotext) <= 40 * LIMITS.text_bytes
+    assert max(len(record.infotext), len(record.usable)) <= 40 * LIMITS.text_bytes

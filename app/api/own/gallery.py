@@ -132,7 +132,7 @@ def gallery_routes(services: Services) -> APIRouter:
         (found,) = gallery.get([picture], owner_of(services, http))
         shown = GalleryPicture.of(found, root_of(http.scope))
         told = gallery.told(found)
-        return GalleryDetails(**shown.model_dump(), infotext=told.infotext, chunk=told.chunk)
+        return GalleryDetails(**shown.model_dump(), infotext=told.infotext, usable=told.usable, chunk=told.chunk)
 
     @router.post("/marks")
     def mark(marking: Marking, http: Request) -> list[GalleryPicture]:

@@ -76,6 +76,8 @@ class GalleryDetails(GalleryPicture):
     """One picture with its settings, read from its file."""
 
     infotext: str
+    usable: str
+    """The infotext with weights of words in A1111's syntax, whatever program made the picture: what the page restores from."""
     chunk: str
     """All settings as JSON, where the file has them; what the page restores exactly from."""
 

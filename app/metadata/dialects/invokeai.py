@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from app.metadata.dialects.told import Told, number, whole
+from app.metadata.dialects.weights import invokeai_weights
 from app.metadata.json_text import as_dict, as_list, json_object
 from app.metadata.record import PictureRecord, Recipe
 
@@ -45,11 +46,11 @@ class InvokeAI:
         for keyword, read in (("invokeai_metadata", _read_metadata), ("invokeai", _read_metadata), ("sd-metadata", _read_sd_metadata)):
             said = json_object(items.get(keyword))
             if said and (told := read(said)) is not None:
-                return told.recipe(self.name, items[keyword])
+                return told.recipe(self.name, items[keyword], weigh=invokeai_weights)
         if items.get("Dream", "").strip():
-            return _read_dream(items["Dream"]).recipe(self.name, items["Dream"])
+            return _read_dream(items["Dream"]).recipe(self.name, items["Dream"], weigh=invokeai_weights)
         if "app_version" in record.data and "positive_prompt" in record.data and (told := _read_metadata(record.data)) is not None:
-            return told.recipe(self.name, record.text)
+            return told.recipe(self.name, record.text, weigh=invokeai_weights)
         return None
 
 

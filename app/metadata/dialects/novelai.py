@@ -1,9 +1,11 @@
 """NovelAI: `Software` names it, `Description` is the prompt, `Comment` is a JSON object with the settings."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
-from app.metadata.dialects.told import Told
+from app.metadata.dialects.told import WEIGHED, Told
+from app.metadata.dialects.weights import Weigh, novelai_weights
 from app.metadata.dialects.words import sampler_words
 from app.metadata.infotext import format_infotext
 from app.metadata.json_text import as_dict, as_list, json_object
@@ -41,7 +43,8 @@ class NovelAI:
             return None
         plain = _as_a1111(items, said, record)
         if "prompt" not in said and "width" not in said:  # 2022: A1111 knows all of it
-            return Recipe(self.name, plain, comment)
+            weighed = _as_a1111(items, said, record, novelai_weights)
+            return Recipe(self.name, plain, comment) if weighed == plain else Recipe(self.name, plain, comment, (WEIGHED,), usable=weighed)
         told = Told(_prompt(said, items), _negative(said))
         told.put("Steps", said.get("steps"))
         told.put_sampler(said.get("sampler"), said.get("noise_schedule"))
@@ -54,7 +57,7 @@ class NovelAI:
         told.put("Clip skip", 2)
         told.put("ENSD", 31337)
         told.keep({name: value for name, value in said.items() if not isinstance(value, dict)}, _USED)
-        return Recipe(self.name, told.recipe(self.name).infotext, comment, shown=plain)
+        return replace(told.recipe(self.name, comment, weigh=novelai_weights), shown=plain)
 
 
 def _items(record: PictureRecord) -> Mapping[str, str]:
@@ -78,7 +81,7 @@ def _is_theirs(items: Mapping[str, str]) -> bool:
     return '"request_type"' in comment or '"signed_hash"' in comment
 
 
-def _as_a1111(items: Mapping[str, str], said: Mapping[str, Any], record: PictureRecord) -> str:
+def _as_a1111(items: Mapping[str, str], said: Mapping[str, Any], record: PictureRecord, weigh: Weigh = str) -> str:
     """The infotext that A1111 makes of it."""
     sampler = said.get("sampler")
     fields = [
@@ -91,7 +94,7 @@ def _as_a1111(items: Mapping[str, str], said: Mapping[str, Any], record: Picture
         ("ENSD", 31337),
     ]
     prompt = items.get("Description") or str(said.get("prompt") or "")
-    return format_infotext(prompt, str(said.get("uc") or ""), fields)
+    return format_infotext(weigh(prompt), weigh(str(said.get("uc") or "")), fields)
 
 
 def _prompt(said: Mapping[str, Any], items: Mapping[str, str]) -> str:

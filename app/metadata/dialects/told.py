@@ -5,6 +5,7 @@ import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
+from app.metadata.dialects.weights import Weigh
 from app.metadata.dialects.words import sampler_words, schedule_word
 from app.metadata.infotext import MIN_FIELDS, format_infotext
 from app.metadata.record import Recipe
@@ -13,6 +14,7 @@ _MODEL_ENDING = re.compile(r"\.(safetensors|sft|ckpt|pt|pth|bin|gguf)$", re.IGNO
 _LABEL = re.compile(r"[^\w \-/]+")
 _LORA = re.compile(r"<(?:lora|lyco):([^:<>]+):")
 _HASH = re.compile(r"(?:0x)?([0-9a-fA-F]{8,64})")
+WEIGHED = "The program weighs words of the prompt in its own way; they are used in A1111's."
 _MAX_FIELD_CHARS = 2_000_000
 
 
@@ -71,14 +73,20 @@ class Told:
             if name not in taken and len(label) > 1 and text != "" and label.casefold() not in known and len(text) < _MAX_FIELD_CHARS:
                 self.fields[label] = text
 
-    def recipe(self, dialect: str, raw: str = "") -> Recipe:
-        """The infotext of all that, A1111's own labels first."""
-        prompt = with_loras(self.prompt, self.loras)
+    def recipe(self, dialect: str, raw: str = "", *, weigh: Weigh | None = None) -> Recipe:
+        """The infotext of all that, A1111's own labels first; `weigh` brings the program's way to weigh words to A1111's."""
+        infotext, usable, warnings = self._infotext(self.prompt, self.negative), None, tuple(self.warnings)
+        if weigh is not None and (weighed := (weigh(self.prompt), weigh(self.negative))) != (self.prompt, self.negative):
+            usable, warnings = self._infotext(*weighed), (*warnings, WEIGHED)
+        return Recipe(dialect, infotext, raw, warnings, usable=usable)
+
+    def _infotext(self, own_prompt: str, negative: str) -> str:
+        prompt = with_loras(own_prompt, self.loras)
         first = {label: self.fields[label] for label in _FIRST if label in self.fields}
         fields = [*first.items(), *((label, value) for label, value in self.fields.items() if label not in first)]
         if 0 < len(fields) < MIN_FIELDS:  # such a line would count as part of the prompt; what it says by its silence makes it longer
             fields += [pair for pair in _SILENT if pair[0] not in self.fields]
-        return Recipe(dialect, format_infotext(_lines(prompt), _lines(self.negative), fields), raw, tuple(self.warnings))
+        return format_infotext(_lines(prompt), _lines(negative), fields)
 
     @property
     def is_empty(self) -> bool:

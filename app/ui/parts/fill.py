@@ -35,7 +35,7 @@ def fill_from_infotext(text: str, catalog: Catalog, *, leave: Collection[str] = 
     `leave` names fields that keep what they hold; `chunk` is the JSON that our own pictures have beside the text.
     """
     record = read_text(text)
-    restored = params_from_infotext(record.infotext)
+    restored = params_from_infotext(record.usable)
     values = {**restored.values, **_exactly(chunk)}
     values = {name: value for name, value in values.items() if name not in ("checkpoint", "mode", "init_images") and name not in leave}
     is_whole = "steps" in restored.values

@@ -2,6 +2,7 @@
 
 import binascii
 from base64 import b64decode, b64encode
+from collections.abc import Mapping
 from typing import Any
 
 from app.jobs.remote import Fetch
@@ -35,6 +36,7 @@ def told_of(record: PictureRecord, catalog: Catalog) -> dict[str, Any]:
     """What the page shows of a record."""
     told: dict[str, Any] = {
         "infotext": record.infotext,
+        "usable": record.usable,
         "raw": record.recipe.raw if record.recipe and record.recipe.raw != record.infotext else "",
         "chunk": record.items.get("darkroom", ""),
         "dialect": record.recipe.dialect if record.recipe else "",
@@ -47,11 +49,12 @@ def told_of(record: PictureRecord, catalog: Catalog) -> dict[str, Any]:
     }
     if not record.infotext:
         return told
-    restored = params_from_infotext(record.infotext)
+    restored = params_from_infotext(record.usable)
+    said = params_from_infotext(record.infotext).values if record.usable != record.infotext else restored.values
     resources = resources_of(restored, catalog)
     verdict = verdict_of(record, restored, resources)
     return told | {
-        "settings": [row for row in _rows(restored, resources) if row["told"] != ""],
+        "settings": [row for row in _rows(restored, said, resources) if row["told"] != ""],
         "resources": [_as_json(resource) for resource in resources],
         "verdict": {"level": verdict.level, "reasons": list(verdict.reasons)},
         "whole": "steps" in restored.values,
@@ -75,10 +78,10 @@ def _record(data: bytes, name: str) -> PictureRecord:
     return read_picture(data, name=name)
 
 
-def _rows(restored: Restored, resources: list[Resource]) -> list[dict[str, str]]:
+def _rows(restored: Restored, said: Mapping[str, object], resources: list[Resource]) -> list[dict[str, str]]:
     """One row a setting: its name, what the picture says, what will be used, and whether it can be left out."""
     shown = {name: value for name, value in restored.values.items() if name not in HIDDEN and not _is_silent(name, value)}
-    rows = [_row(title_of(name), value, value, name) for name, value in shown.items()]
+    rows = [_row(title_of(name), said.get(name, value), value, name) for name, value in shown.items()]
     model = next((one for one in resources if one.kind == "Checkpoint"), None)
     if model is not None:
         named = " ".join(part for part in (restored.model_name, f"[{restored.model_hash}]" if restored.model_hash else "") if part)

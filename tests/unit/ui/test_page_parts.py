@@ -214,6 +214,16 @@ def test_settings_are_told_one_by_one_with_what_is_not_used(parts: PageParts) ->
     )
 
 
+def test_weights_of_another_program_are_shown_as_they_are_and_used_in_a1111s_syntax(parts: PageParts) -> None:
+    text = '{"positive_prompt": "a cat++", "seed": 1, "steps": 3, "cfg_scale": 7, "width": 64, "height": 64, "app_version": "3.1"}'
+    said = told(parts, text)
+    prompt = next(row for row in said["settings"] if row["field"] == "prompt")
+    assert (prompt["told"], prompt["used"]) == ("a cat++", "a (cat:1.21)")
+    assert fill_from_infotext(said["usable"], parts.catalog).values["prompt"] == "a (cat:1.21)"
+    assert fill_from_infotext(text, parts.catalog).values["prompt"] == "a (cat:1.21)"
+    assert any("in its own way" in reason for reason in said["verdict"]["reasons"])
+
+
 def test_files_of_a_picture_are_here_or_missing_with_a_way_to_find_them(parts: PageParts) -> None:
     digest = parts.catalog.hash(parts.catalog.find("pocket-emoji-v1"))
     extras = (
