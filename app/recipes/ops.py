@@ -157,7 +157,11 @@ class DenoiseRows:
     sigmas: tuple[float, ...]
     """One a row."""
     context: Tensor
-    """(rows, tokens, width): all rows of one op have the same number of tokens."""
+    """(rows, tokens, width): all rows of one op have the same number of tokens.
+
+    Attention to tokens that are repeated as a whole is attention to them once. So rows of 77 tokens share forwards with rows of 154 or
+    308, whose number is theirs times a power of two, and those of 231 with 462: the odd part of the number says who fits whom.
+    """
     concat: Tensor | None = None
     """(rows, concat channels, height/8, width/8) for checkpoints that take more than the latent."""
     adapters: Adapters = ()
@@ -175,7 +179,8 @@ class DenoiseRows:
         """Rows of equal groups can share a forward."""
         concat = None if self.concat is None else tuple(self.concat.shape[1:])
         changes = tuple((a.kind, a.file, a.denoiser, a.rank) for a in self.adapters if a.denoiser)
-        sizes = tuple(self.x.shape[1:]), tuple(self.context.shape[1:])
+        tokens, width = self.context.shape[1:]
+        sizes = tuple(self.x.shape[1:]), (tokens // (tokens & -tokens), width)
         return ("denoise", self.checkpoint, *sizes, concat, changes, self.timesteps is None, self.network)
 
 
