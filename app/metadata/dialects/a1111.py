@@ -63,7 +63,7 @@ def _text(prompt: str, negative: str, fields: Mapping[str, str]) -> str:
         label, _, value = pad.partition(": ")
         if 0 < len(told) < MIN_FIELDS and label not in fields:
             told.append((label, value))
-    return format_infotext(prompt, negative, told)
+    return format_infotext(prompt, negative, sorted(told, key=lambda pair: pair[0] != "Steps"))  # readers look for it at the line's beginning
 
 
 def _dialect(fields: Mapping[str, str]) -> str:

@@ -12,7 +12,8 @@ _GLUED_NEGATIVE = re.compile(r"\.?\s*Negative prompt: ")
 _GLUED_STEPS = re.compile(r"(?:[.,]\s{0,9}|\s{1,9}|(?<![\w\s.,]))(?=Steps: \d{1,5}, (?:Sampler|CFG|Seed|Size)\b)")
 _TEMPLATES = re.compile(r"(Template|Negative ?Template): ?", re.IGNORECASE)
 _PAIR = re.compile(r"(?<![\w \-/])[ \-/]*+(\w[\w \-/]++):[ \t]*+(\"(?:\\.|[^\\\"])++\"(?=,|$)|[^,]*+)")
-_POSTPROCESS = "Postprocess "
+_LONE = (_STEPS, "Postprocess ", "Civitai metadata: ", "Civitai resources: ")
+"""Beginnings of a line that is one of settings however few it has."""
 
 
 @dataclass
@@ -40,7 +41,7 @@ def split_any(text: str) -> Split | None:
     found: dict[str, str] = {}
     for label, value in _PAIR.findall(line):
         found.setdefault(label.strip(), unquote(value.strip()))
-    if len(found) + len(json_fields) < MIN_FIELDS and not lines[place].startswith((_STEPS, _POSTPROCESS)):
+    if len(found) + len(json_fields) < MIN_FIELDS and not lines[place].startswith(_LONE):
         return None
     before, templates = _without_templates(lines[:place])
     prompt, negative, _ = split_infotext("\n".join([*before, "Steps: 1, Seed: 1, Size: 8x8"]))

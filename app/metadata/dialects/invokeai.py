@@ -58,7 +58,7 @@ class InvokeAI:
 
 
 def _read_metadata(said: Mapping[str, Any]) -> Told | None:
-    if not {"positive_prompt", "seed", "model", "steps"} & said.keys():
+    if ("prompt" in said and "positive_prompt" not in said) or not {"positive_prompt", "seed", "model", "steps"} & said.keys():
         said = as_dict(said.get("node") or said.get("metadata")) or said
         return _read_node(said)
     told = Told(str(said.get("positive_prompt") or ""), str(said.get("negative_prompt") or ""))

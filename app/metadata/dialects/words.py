@@ -15,7 +15,7 @@ _SAMPLERS: Mapping[str, str] = {
         "DPM2": "dpm_2 dpm2 kdpm_2 kdpm2 kdpm2discrete sample_dpm_2",
         "DPM2 a": "dpm_2_ancestral dpm_2_a dpm2_a dpm2_ancestral kdpm_2_a kdpm2_a kdpm_2_ancestral kdpm2ancestraldiscrete",
         "DPM++ 2S a": "dpmpp_2s_ancestral dpmpp_2s_a dpmpp_2s dpmpp2s_a dpmsolversinglestep",
-        "DPM++ 2M": "dpmpp_2m dpmpp2m dpmpp_2 dpmsolvermultistep dpmsolverpp flowdpmsolvermultistep",
+        "DPM++ 2M": "dpmpp_2m dpmpp2m dpmpp_2 dpmpp_2mv2 dpmpp_2m_v2 dpmsolvermultistep dpmsolverpp flowdpmsolvermultistep",
         "DPM++ SDE": "dpmpp_sde dpmpp_sde_gpu dpmsolversde dpm_sde",
         "DPM++ 2M SDE": "dpmpp_2m_sde dpmpp_2m_sde_gpu dpmpp2m_sde",
         "DPM++ 2M SDE Heun": "dpmpp_2m_sde_heun dpmpp_2m_sde_heun_gpu",

@@ -261,6 +261,7 @@ def test_infotexts_that_are_nearly_a1111s(text: str, wanted: dict[str, object]) 
         ("FlowMatchEulerDiscreteScheduler", "Euler", ""),
         ("DPM2++ 2M FlowMatch", "DPM++ 2M", ""),
         ("dpm++2s_a", "DPM++ 2S a", ""),
+        ("dpm++2mv2", "DPM++ 2M", ""),
         ("kdpm_2_a_k", "DPM2 a", "Karras"),
         ("DPMSolverMultistepScheduler", "DPM++ 2M", ""),
         ("res_multistep", "res_multistep", ""),
