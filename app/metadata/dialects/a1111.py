@@ -63,7 +63,8 @@ def _text(prompt: str, negative: str, fields: Mapping[str, str]) -> str:
         label, _, value = pad.partition(": ")
         if 0 < len(told) < MIN_FIELDS and label not in fields:
             told.append((label, value))
-    return format_infotext(prompt, negative, sorted(told, key=lambda pair: pair[0] != "Steps"))  # readers look for it at the line's beginning
+    told.sort(key=lambda pair: pair[0] != "Steps")  # readers look for it at the line's beginning
+    return format_infotext(prompt, negative, told)
 
 
 def _dialect(fields: Mapping[str, str]) -> str:

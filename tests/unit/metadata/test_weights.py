@@ -60,7 +60,7 @@ def test_what_has_no_counterpart_stays(text: str) -> None:
     assert invokeai_weights(text) == text
 
 
-@given(st.text(alphabet="ab (){}[]<>:+-.,1\\\n\"", max_size=60))
+@given(st.text(alphabet='ab (){}[]<>:+-.,1\\\n"', max_size=60))
 def test_any_text_is_weighed(text: str) -> None:
     for weigh in (novelai_weights, invokeai_weights):
         assert all(isinstance(words, str) for words, _ in parse_attention(weigh(text)))
