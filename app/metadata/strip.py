@@ -2,9 +2,10 @@
 
 import struct
 
-from app.metadata.containers import avif, png, webp
+from app.metadata.containers import avif, png, reader_of, webp
 from app.metadata.containers.gif import SIGNATURES as GIF_SIGNATURES
 from app.metadata.containers.jpeg import SIGNATURE as JPEG_SIGNATURE
+from app.metadata.containers.stealth import silenced
 from app.metadata.record import Limits, cut_off
 from app.schema.errors import BadPicture
 
@@ -17,7 +18,16 @@ _SCAN = 0xDA
 
 
 def stripped(data: bytes) -> bytes:
-    """The file without texts, EXIF, XMP and comments; BadPicture for other kinds than PNG, JPEG, WebP and AVIF, and broken files."""
+    """The file without texts, EXIF, XMP and comments; BadPicture for other kinds than PNG, JPEG, WebP and AVIF, and broken files.
+
+    Pixels stay as they are, but for those of a text that is hidden in their lowest bits.
+    """
+    bare, limits = _without_parts(data), Limits()
+    reader = reader_of(bare)
+    return bare if reader is None else silenced(bare, reader(bare, limits), limits)
+
+
+def _without_parts(data: bytes) -> bytes:
     try:
         if data.startswith(png.SIGNATURE):
             return _png(data)

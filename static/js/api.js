@@ -29,8 +29,8 @@ async function refusal(answer) {
   return new Refusal(sentence, answer.status, code);
 }
 
-/** One request; gives back the JSON answer (null where it has none) or throws a Refusal with a sentence. */
-export async function call(path, { method = "GET", json, body, headers = {}, signal, text = false } = {}) {
+/** One request; gives back the JSON answer (null where it has none; `as`: "text" or "blob") or throws a Refusal with a sentence. */
+export async function call(path, { method = "GET", json, body, headers = {}, signal, as = "json" } = {}) {
   const sent = json === undefined ? body : JSON.stringify(json);
   const told = json === undefined ? headers : { "Content-Type": "application/json", ...headers };
   let answer;
@@ -41,9 +41,8 @@ export async function call(path, { method = "GET", json, body, headers = {}, sig
     throw new Refusal("The server cannot be reached. Is it still running?", 0, "unreachable");
   }
   if (!answer.ok) throw await refusal(answer);
-  if (text) return answer.text();
   if (answer.status === 204) return null;
-  return answer.json();
+  return answer[as]();
 }
 
 export const post = (path, json = {}) => call(path, { method: "POST", json });

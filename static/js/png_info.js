@@ -26,7 +26,9 @@ class PngInfo extends HTMLElement {
     this.buttons = h("div", { class: "dk-actions-row", hidden: true },
       this.sender("txt2img", "Send to txt2img", "text"), this.sender("img2img", "Send to img2img", "image"),
       h("button", { type: "button", class: "dk-action dk-icon-image", id: "pnginfo_reproduce", onclick: () => attempt(() => this.reproduce()) },
-        "Reproduce"));
+        "Reproduce"),
+      h("button", { type: "button", class: "dk-action dk-icon-shield", id: "pnginfo_stripped", onclick: () => attempt(() => this.stripped()) },
+        "Without settings"));
     this.files = h("table", { class: "dk-table dk-files-table", hidden: true, "aria-label": "Files of the picture" });
     this.table = h("table", { class: "dk-table dk-settings-table", hidden: true, "aria-label": "Settings of the picture" });
     this.text = h("pre", { class: "dk-infotext", id: "pnginfo_text", hidden: true, tabindex: "0", "aria-label": "Text in the picture" });
@@ -101,6 +103,7 @@ class PngInfo extends HTMLElement {
     this.buttons.querySelector("#pnginfo_send_to_txt2img").disabled = !told.infotext;
     this.buttons.querySelector("#pnginfo_send_to_img2img").disabled = !isPicture;
     this.buttons.querySelector("#pnginfo_reproduce").disabled = !told.whole || !isPicture;
+    this.buttons.querySelector("#pnginfo_stripped").disabled = !isPicture;
     this.text.hidden = !told.infotext;
     setText(this.text, told.infotext);
     this.raw.hidden = !told.raw;
@@ -137,6 +140,15 @@ class PngInfo extends HTMLElement {
     };
     const head = h("tr", {}, ...["Take", "Setting", "In the picture", "Used here"].map((title) => h("th", { scope: "col" }, title)));
     this.table.replaceChildren(h("thead", {}, head), h("tbody", {}, ...settings.map(row)));
+  }
+
+  /** Hands a copy to the browser's downloads that says nothing about itself. */
+  async stripped() {
+    const { file } = this;
+    const copy = await call("api/v1/stripped", { method: "POST", body: file, headers: { "Content-Type": "application/octet-stream" }, as: "blob" });
+    const link = h("a", { href: URL.createObjectURL(copy), download: file.name });
+    link.click();
+    URL.revokeObjectURL(link.href);
   }
 
   /** What the ticks leave out, for whoever fills fields. */

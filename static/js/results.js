@@ -57,10 +57,12 @@ class Results extends HTMLElement {
         onclick: () => attempt(() => sendPicture(target, this.chosen())) }, label);
     this.download = h("a", { class: "dk-icon-button dk-icon-download", title: "Download", "aria-label": "Download the picture", download: "" });
     this.open = h("a", { class: "dk-icon-button dk-icon-open", title: "Open in a new tab", "aria-label": "Open the picture in a new tab", target: "_blank" });
+    this.stripped = h("a", { class: "dk-icon-button dk-icon-shield", title: "Download without the settings in it",
+      "aria-label": "Download the picture without its settings", id: `${this.tab}_stripped`, download: "" });
     const copy = iconButton("copy", "Copy the settings as text", () => this.copy());
     return h("div", { class: "dk-actions-row", hidden: true },
       send("txt2img", "Send to txt2img", "text"), send("img2img", "Send to img2img", "image"), send("pnginfo", "Send to PNG Info", "info"),
-      h("span", { class: "dk-icons" }, copy, this.open, this.download));
+      h("span", { class: "dk-icons" }, copy, this.open, this.download, this.stripped));
   }
 
   /** Newest job first, a job's pictures in their order. */
@@ -170,7 +172,8 @@ class Results extends HTMLElement {
     setText(this.kept, picture ? whereKept(picture) : "");
     if (!picture) return;
     this.download.href = this.open.href = pictureAddress(picture.id);
-    this.download.download = picture.saved_as?.split("/").at(-1) ?? `${picture.seed}.${picture.format}`;
+    this.stripped.href = `${pictureAddress(picture.id)}?strip=true`;
+    this.stripped.download = this.download.download = picture.saved_as?.split("/").at(-1) ?? `${picture.seed}.${picture.format}`;
   }
 
   /** Small pictures are shown up to three times their size, large ones fill the column; a preview is as large as its picture will be. */

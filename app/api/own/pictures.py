@@ -13,6 +13,7 @@ from starlette.responses import PlainTextResponse, Response
 
 from app.api.services import Services
 from app.jobs import PictureView
+from app.metadata import read_picture, stripped
 from app.schema.errors import BadPicture, InvalidParams
 
 MEDIA_TYPES = {"png": "image/png", "jpg": "image/jpeg", "jpeg": "image/jpeg", "webp": "image/webp", "avif": "image/avif"}
@@ -40,16 +41,25 @@ def picture_routes(services: Services) -> APIRouter:
     router = APIRouter(tags=["pictures"])
 
     @router.get("/pictures/{picture}", response_class=Response)
-    def file(picture: PictureId) -> Response:
-        """The picture's file, its infotext inside; it never changes."""
+    def file(picture: PictureId, strip: bool = False) -> Response:
+        """The picture's file, its infotext inside (`strip`: without it); it never changes."""
         view = services.jobs.picture(picture)
-        headers = {"Cache-Control": _FOR_EVER, "ETag": f'"{view.id}"', "Content-Disposition": f'inline; filename="{_name(view)}"'}
-        return Response(services.jobs.picture_bytes(view.id), media_type=MEDIA_TYPES[view.format], headers=headers)
+        tag = f'"{view.id}{"-stripped" if strip else ""}"'
+        headers = {"Cache-Control": _FOR_EVER, "ETag": tag, "Content-Disposition": f'inline; filename="{_name(view)}"'}
+        data = services.jobs.picture_bytes(view.id)
+        return Response(stripped(data) if strip else data, media_type=MEDIA_TYPES[view.format], headers=headers)
 
     @router.get("/pictures/{picture}/infotext", response_class=PlainTextResponse)
     def infotext(picture: PictureId) -> PlainTextResponse:
         """How the picture was made, in A1111's words."""
         return PlainTextResponse(services.jobs.picture(picture).infotext)
+
+    @router.post("/stripped", response_class=Response)
+    async def strip(http: Request) -> Response:
+        """The picture in the body (or in a form's `file`) without anything it says about itself: PNG, JPEG, WebP, AVIF; nothing is kept."""
+        data = await run_in_threadpool(stripped, await _uploaded(http))
+        record = await run_in_threadpool(read_picture, data)
+        return Response(data, media_type=f"image/{record.format.lower()}", headers={"Cache-Control": "no-store"})
 
     @router.post("/inputs", status_code=201)
     async def upload(http: Request) -> StoredInput:

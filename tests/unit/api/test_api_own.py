@@ -156,3 +156,19 @@ def test_models(world: World, client: TestClient) -> None:
     (folder / "broken.safetensors").write_bytes(b"x")
     again = client.post("/api/v1/models/refresh").json()
     assert {model["name"]: model["problem"] is not None for model in again["checkpoints"]} == {"broken": True, "pocket-emoji-v1": False}
+
+
+def test_a_copy_without_settings(world: World, client: TestClient) -> None:
+    job = submit(client)
+    world.jobs.wait(job, 10)
+    (shown,) = client.get(f"/api/v1/jobs/{job}").json()["pictures"]
+    whole = client.get(shown["url"])
+    bare = client.get(f"{shown['url']}?strip=true")
+    assert bare.headers["etag"] != whole.headers["etag"]
+    uploaded = client.post("/api/v1/stripped", content=whole.content)
+    assert uploaded.headers["content-type"] == "image/png" and uploaded.content == bare.content
+    with Image.open(io.BytesIO(bare.content)) as one, Image.open(io.BytesIO(whole.content)) as other:
+        assert other.info["parameters"] and one.info == {} and one.tobytes() == other.tobytes()
+    for broken in (b"", b"no picture", whole.content[:200]):
+        refused = client.post("/api/v1/stripped", content=broken)
+        assert (refused.status_code, refused.json()["code"]) == (422, "bad_picture")

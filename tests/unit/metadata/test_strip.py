@@ -51,6 +51,18 @@ def test_xmp_and_texts_behind_the_pixels_go_too() -> None:
         assert SECRET.encode() in buffer.getvalue() and SECRET.encode() not in stripped(buffer.getvalue())
 
 
+HIDDEN = [*(ROOT / "tests" / "data" / "samples" / "pictures").glob("*/*stealth*.png")]
+
+
+@pytest.mark.parametrize("file", HIDDEN, ids=lambda file: file.name)
+def test_a_text_hidden_in_the_pixels_goes_too(file: Path) -> None:
+    assert read_picture(file).source.startswith("stealth") or read_picture(file).recipe is not None
+    bare = stripped(file.read_bytes())
+    assert (read_picture(bare).text, read_picture(bare).recipe) == ("", None)
+    difference = np.abs(pixels(bare).astype(int) - pixels(file.read_bytes()))
+    assert difference[..., :3].max() == 0 and difference[..., 3].max() <= 1, "the lowest bit of alpha only"
+
+
 @pytest.mark.parametrize("kind", ["png", "jpg", "webp", "avif"])
 def test_files_that_are_cut_off_are_told(kind: str) -> None:
     data = encode_picture(PIXELS, SECRET, kind)
