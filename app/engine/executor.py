@@ -5,6 +5,7 @@ from collections import OrderedDict
 from collections.abc import Callable, Hashable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from math import lcm
 from typing import Generic, TypeVar
 
 import torch
@@ -153,7 +154,7 @@ class Executor:
         """One answer a slice, from as few forwards as memory allows (one, unless it runs out)."""
         x = torch.cat([s.of(s.op.x) for s in slices])
         sigmas = torch.tensor([sigma for s in slices for sigma in s.op.sigmas[s.start : s.start + s.rows]], dtype=torch.float32)
-        tokens = max(s.op.context.shape[1] for s in slices)
+        tokens = lcm(*(s.op.context.shape[1] for s in slices))
         context = torch.cat([s.of(s.op.context).repeat(1, tokens // s.op.context.shape[1], 1) for s in slices])
         concats = [s.of(s.op.concat) for s in slices if s.op.concat is not None]
         told = [t for s in slices if s.op.timesteps is not None for t in s.op.timesteps[s.start : s.start + s.rows]]

@@ -148,6 +148,10 @@ class EncodeImage:
         return ("encode image", self.checkpoint, tuple(self.images.shape[1:]), self.vae, self.network)
 
 
+LONGEST_REPEATED = 12 * 77
+"""Contexts of whose lengths this is a multiple share forwards."""
+
+
 @dataclass(frozen=True, eq=False)
 class DenoiseRows:
     """Rows through the network; answered by the denoised rows, (rows, channels, height/8, width/8)."""
@@ -159,8 +163,8 @@ class DenoiseRows:
     context: Tensor
     """(rows, tokens, width): all rows of one op have the same number of tokens.
 
-    Attention to tokens that are repeated as a whole is attention to them once. So rows of 77 tokens share forwards with rows of 154 or
-    308, whose number is theirs times a power of two, and those of 231 with 462: the odd part of the number says who fits whom.
+    Attention to tokens that are repeated as a whole is attention to them once. So rows of 77, 154, 231, 308 and 462 tokens (1, 2, 3, 4
+    and 6 chunks) share forwards, each repeated up to the least common multiple of those that meet.
     """
     concat: Tensor | None = None
     """(rows, concat channels, height/8, width/8) for checkpoints that take more than the latent."""
@@ -180,7 +184,7 @@ class DenoiseRows:
         concat = None if self.concat is None else tuple(self.concat.shape[1:])
         changes = tuple((a.kind, a.file, a.denoiser, a.rank) for a in self.adapters if a.denoiser)
         tokens, width = self.context.shape[1:]
-        sizes = tuple(self.x.shape[1:]), (tokens // (tokens & -tokens), width)
+        sizes = tuple(self.x.shape[1:]), (LONGEST_REPEATED if LONGEST_REPEATED % tokens == 0 else tokens, width)
         return ("denoise", self.checkpoint, *sizes, concat, changes, self.timesteps is None, self.network)
 
 
