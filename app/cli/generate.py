@@ -23,7 +23,7 @@ from app.schema.settings import ServerSettings
 from app.server import checkpoint_for, with_known_checkpoints, with_known_names
 
 SETTINGS = ("data_dir", "models_dir", "ckpt_dir", "outputs_dir", "styles_file", "device", "dtype", "max_rows")
-HIDDEN = ("mode", "init_images", "quiet", "merged_styles")
+HIDDEN = ("mode", "init_images", "mask", "quiet", "merged_styles")
 
 
 class GenerationFailed(DarkroomError):
@@ -38,6 +38,10 @@ def generate(mode: Mode, arguments: Sequence[str], environ: Mapping[str, str] = 
     inputs = Inputs(settings.data_dir / "cache" / "inputs")
     starts = (inputs.add(_bytes(Path(options.init_img))),) if mode == "img2img" else ()
     params = _params(mode, given, settings, starts)
+    if "init_mask" in given:
+        params = params.model_copy(update={"mask": inputs.add_mask(_bytes(Path(options.init_mask)), cut=params.mask_round)})
+    if starts:
+        params = params.scaled_to(*inputs.size(starts[0]))
     catalog = Catalog(settings)
     catalog.refresh()
     file = checkpoint_for(catalog, "", params.checkpoint)
@@ -46,7 +50,8 @@ def generate(mode: Mode, arguments: Sequence[str], environ: Mapping[str, str] = 
     params = with_known_names(params.model_copy(update=size))
     params = with_known_checkpoints(catalog, "", params)
     images = tuple(inputs.stored(start) for start in starts)
-    for line in _run(params, images, settings, catalog, Path(options.outdir) if "outdir" in given else None):
+    mask = inputs.stored(params.mask) if params.mask else None
+    for line in _run(params, (images, mask), settings, catalog, Path(options.outdir) if "outdir" in given else None):
         print(line, flush=True)
     return 0
 
@@ -67,6 +72,7 @@ def _parser(mode: Mode) -> argparse.ArgumentParser:
     parser.add_argument("--outdir", metavar="DIR", help="Folder for the pictures (default: the outputs folder, as the page has it).")
     if mode == "img2img":
         parser.add_argument("--init-img", required=True, metavar="FILE", help="The picture to start from.")
+        parser.add_argument("--init-mask", metavar="FILE", help="White where the picture is to be drawn anew.")
     add_settings_flags(parser, SETTINGS)
     return parser
 
@@ -89,13 +95,18 @@ def _bytes(path: Path) -> bytes:
 
 
 def _run(
-    params: GenerationParams, images: tuple[InputPicture, ...], settings: ServerSettings, catalog: Catalog, folder: Path | None
+    params: GenerationParams,
+    given: tuple[tuple[InputPicture, ...], InputPicture | None],
+    settings: ServerSettings,
+    catalog: Catalog,
+    folder: Path | None,
 ) -> list[str]:
-    """One job on an engine of its own; the saved files' paths."""
+    """One job on an engine of its own, with its input pictures and its mask; the saved files' paths."""
+    images, mask = given
     events: queue.SimpleQueue[Event] = queue.SimpleQueue()
     engine = ThreadEngine(settings, catalog, Tokenizer())
     engine.start(events.put)
-    engine.submit(EngineJob(id="command line", client="command line", params=params, images=images, previews=False))
+    engine.submit(EngineJob(id="command line", client="command line", params=params, images=images, mask=mask, previews=False))
     saved: list[str] = []
     try:
         while not isinstance(event := events.get(), Done):

@@ -10,10 +10,10 @@ import numpy as np
 from app.schema.params import GenerationParams
 
 Pixels = np.ndarray[tuple[int, ...], np.dtype[np.uint8]]
-"""(height, width, 3) uint8."""
+"""(height, width, 3) uint8; (height, width) of a mask."""
 InputPicture = Callable[[], Pixels]
-"""Decodes an input picture, RGB. Called where and when it is needed, so that jobs that wait hold none; equal ones are one picture. It has
-to survive pickling; a DarkroomError that it raises is the job's failure."""
+"""Decodes an input picture, RGB, or a mask, grey. Called where and when it is needed, so that jobs that wait hold none; equal
+ones are one picture. It has to survive pickling; a DarkroomError that it raises is the job's failure."""
 
 
 class Stop(StrEnum):
@@ -36,6 +36,8 @@ class EngineJob:
     params: GenerationParams
     images: tuple[InputPicture, ...] = ()
     """Of img2img."""
+    mask: InputPicture | None = None
+    """White where img2img draws; None: everywhere."""
     previews: bool = True
 
 
@@ -91,6 +93,8 @@ class PictureDone(Event):
     model_sha256: str
     extras: dict[str, str] = field(default_factory=dict)
     """Further infotext fields, label to value."""
+    beside: tuple[Pixels, ...] = ()
+    """Pictures to be shown beside it: its mask, say. RGB or RGBA."""
 
 
 @dataclass(frozen=True)

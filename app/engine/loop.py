@@ -211,7 +211,7 @@ class EngineLoop:
             if alive[job.client] and len(self._running) >= MAX_RUNNING:
                 return
             self._waiting.remove(job)
-            running = Running(job, start(job.params, job.images, self._tokenizer))
+            running = Running(job, start(job.params, job.images, job.mask, self._tokenizer))
             self._running[job.id] = running
             self._on_event(Started(job.id))
             self._advance(running, None)
@@ -236,7 +236,7 @@ class EngineLoop:
         if isinstance(op, Finished):
             sha256 = self._residency.sha256(job.params.checkpoint)
             extras = op.extras | running.told | {label: self._residency.title(name) for label, name in op.checkpoints.items()}
-            self._on_event(PictureDone(job.id, op.index, op.pixels, op.seed, op.model.name, sha256, extras))
+            self._on_event(PictureDone(job.id, op.index, op.pixels, op.seed, op.model.name, sha256, extras, op.beside))
             return
         self._on_event(Progress(job.id, op.step, op.steps, op.batch, job.params.n_iter))
         now = time.monotonic()
@@ -347,6 +347,7 @@ class EngineLoop:
             prediction=facts.prediction,
             latent_channels=facts.autoencoder.latent_channels,
             concat_channels=facts.concat_channels,
+            latent_scale=facts.autoencoder.scale_factor,
             native_size_px=facts.native_size_px,
             device=str(self._executor.device),
             embeddings=self._shelf.embeddings(facts),

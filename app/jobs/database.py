@@ -11,7 +11,7 @@ from threading import RLock
 from pydantic import ValidationError
 
 from app.jobs.files import CannotSave, DiskFull
-from app.jobs.views import GRID, JobError, JobState, JobView, PictureView
+from app.jobs.views import JobError, JobState, JobView, PictureView, Sorted
 from app.schema.options import OptionValue
 from app.schema.params import GenerationParams
 
@@ -354,8 +354,7 @@ def _params(text: str) -> GenerationParams:
 
 
 def _job(row: sqlite3.Row, kept: tuple[PictureView, ...]) -> JobView:
-    pictures = tuple(picture for picture in kept if picture.number != GRID)
-    grid = next((picture for picture in kept if picture.number == GRID), None)
+    pictures = Sorted.of(kept)
     error = None
     if row["error_code"] is not None:
         error = JobError(code=row["error_code"], message=row["error_message"], status=row["error_status"])
@@ -369,8 +368,9 @@ def _job(row: sqlite3.Row, kept: tuple[PictureView, ...]) -> JobView:
         save=bool(row["save"]),
         state=row["state"],
         progress=1.0 if done else 0.0,
-        pictures=pictures,
-        grid=grid,
+        pictures=pictures.results,
+        beside=pictures.beside,
+        grid=pictures.grid,
         error=error,
         interrupted=bool(row["interrupted"]),
         created=row["created"],

@@ -1,4 +1,4 @@
-"""Input pictures of img2img, kept by what they show: jobs name them by id, so a job can be made again from its row."""
+"""Input pictures and masks of img2img, kept by what they show: jobs name them by id, so a job can be made again from its row."""
 
 import hashlib
 import io
@@ -21,23 +21,25 @@ from app.schema.params import MAX_PIXELS
 MAX_BYTES = 128 * 1024 * 1024
 FORMATS = ("PNG", "JPEG", "WEBP", "AVIF", "GIF", "BMP", "TIFF")
 """What is decoded; Pillow's other decoders start programs or are old, and nobody paints in them."""
+MOST_TRANSPARENT = 128
+"""Up to this alpha a mask leaves the picture alone."""
 _ID = re.compile(r"[0-9a-f]{64}")
 
 
 @dataclass(frozen=True)
 class StoredPicture:
-    """A stored picture that is decoded each time it is called for: NotFound, or BadPicture if the file has been changed."""
+    """A stored picture or mask that is decoded each time it is called for: NotFound, or BadPicture if the file has been changed."""
 
     folder: Path
     name: str
 
     def __call__(self) -> Pixels:
-        """(height, width, 3) uint8."""
+        """(height, width, 3) uint8; (height, width) of a mask."""
         return Inputs(self.folder).load(self.name)
 
 
 class Inputs:
-    """A folder of RGB pictures named by the sha256 of their size and pixels."""
+    """A folder of RGB pictures and grey masks named by the sha256 of their size and pixels."""
 
     def __init__(self, folder: Path, *, max_bytes: int = MAX_BYTES, max_pixels: int = MAX_PIXELS) -> None:
         self._folder, self._max_bytes, self._max_pixels = folder, max_bytes, max_pixels
@@ -54,18 +56,42 @@ class Inputs:
 
         TooLarge over the limits on bytes and pixels, BadPicture for what no decoder reads, CannotSave for a full disk.
         """
+        with self._opened(data) as picture:
+            return self._keep(_flatten(ImageOps.exif_transpose(picture), background))
+
+    def add_mask(self, data: bytes, *, cut: bool = True) -> str:
+        """Stores the mask in a picture file, grey; its id. That is its alpha if it is transparent somewhere, else its brightness.
+
+        `cut`: alpha counts as 0 or 255. Raises as `add`.
+        """
+        with self._opened(data) as picture:
+            return self._keep(_grey(ImageOps.exif_transpose(picture), cut=cut))
+
+    def size(self, name: str) -> tuple[int, int]:
+        """(width, height) of a stored picture, read from its header; NotFound, or BadPicture if the file has been changed."""
+        try:
+            with _decoding(), Image.open(self._path(name), formats=("PNG",)) as picture:
+                return picture.size
+        except FileNotFoundError as error:
+            raise _not_stored(name) from error
+
+    @contextmanager
+    def _opened(self, data: bytes) -> Iterator[Image.Image]:
+        """The decoded picture, once its sizes have been checked."""
         if len(data) > self._max_bytes:
             raise TooLarge(f"The picture has {len(data) / 1024**2:.0f} MB; the limit is {self._max_bytes / 1024**2:.0f} MB.")
         with _decoding(), Image.open(io.BytesIO(data), formats=FORMATS) as picture:
             check_pixels(picture, self._max_pixels)
             picture.load()
-            rgb = _flatten(ImageOps.exif_transpose(picture), background)
-        name = _digest(rgb)
+            yield picture
+
+    def _keep(self, picture: Image.Image) -> str:
+        name = _digest(picture)
         path = self._path(name)
         with self._writing, explained("the input picture"):
             if not path.exists():
                 buffer = io.BytesIO()
-                rgb.save(buffer, "PNG", compress_level=1)
+                picture.save(buffer, "PNG", compress_level=1)
                 replace_file(path, buffer.getvalue())
         return name
 
@@ -80,7 +106,7 @@ class Inputs:
         return StoredPicture(self._folder, name)
 
     def load(self, name: str) -> Pixels:
-        """(height, width, 3) uint8 of a stored picture; NotFound, or BadPicture if the file has been changed."""
+        """(height, width, 3) uint8 of a stored picture, (height, width) of a mask; NotFound, or BadPicture if the file has been changed."""
         path = self._path(name)
         try:
             data = path.read_bytes()
@@ -88,10 +114,10 @@ class Inputs:
             raise _not_stored(name) from error
         with _decoding(), Image.open(io.BytesIO(data), formats=("PNG",)) as picture:
             check_pixels(picture, self._max_pixels)
-            rgb = picture.convert("RGB")
-        if _digest(rgb) != name:
+            loaded = picture.convert("L" if picture.mode == "L" else "RGB")
+        if _digest(loaded) != name:
             raise BadPicture(f"The stored input picture {name[:12]} has been damaged; send it again.")
-        return np.asarray(rgb)
+        return np.asarray(loaded)
 
     def _path(self, name: str) -> Path:
         if not _ID.fullmatch(name):
@@ -123,8 +149,7 @@ def _decoding() -> Iterator[None]:
 
 def _flatten(picture: Image.Image, background: str) -> Image.Image:
     """RGB over `background` where the picture is transparent."""
-    if picture.mode.startswith("I"):  # 16 bits of grey; Pillow's own conversion cuts at 255 instead of scaling
-        picture = Image.fromarray((np.asarray(picture).astype(np.int64) >> 8).clip(0, 255).astype(np.uint8))
+    picture = _eight_bit(picture)
     if not picture.has_transparency_data:
         return picture.convert("RGB")
     layer = picture.convert("RGBA")
@@ -133,6 +158,25 @@ def _flatten(picture: Image.Image, background: str) -> Image.Image:
     return ground
 
 
-def _digest(rgb: Image.Image) -> str:
+def _grey(picture: Image.Image, *, cut: bool) -> Image.Image:
+    picture = _eight_bit(picture)
+    if not picture.has_transparency_data:
+        return picture.convert("L")
+    layer = picture.convert("RGBA")
+    alpha = layer.getchannel("A")
+    if alpha.getextrema() == (255, 255):
+        return layer.convert("L")
+    return alpha.point(lambda value: 255 if value > MOST_TRANSPARENT else 0) if cut else alpha
+
+
+def _eight_bit(picture: Image.Image) -> Image.Image:
+    """16 bits of grey scaled to 8; Pillow's own conversion cuts at 255."""
+    if not picture.mode.startswith("I"):
+        return picture
+    return Image.fromarray((np.asarray(picture).astype(np.int64) >> 8).clip(0, 255).astype(np.uint8))
+
+
+def _digest(picture: Image.Image) -> str:
     """Of the pixels, not of a file: the same look has the same id whatever container or encoder it came through."""
-    return hashlib.sha256(f"{rgb.width}x{rgb.height}\n".encode() + rgb.tobytes()).hexdigest()
+    kind = "" if picture.mode == "RGB" else f"{picture.mode} "
+    return hashlib.sha256(f"{kind}{picture.width}x{picture.height}\n".encode() + picture.tobytes()).hexdigest()

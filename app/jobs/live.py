@@ -55,6 +55,7 @@ class LiveJob:
     pace: Pace = field(default_factory=Pace)
     loading: str | None = None
     pictures: list[PictureView] = field(default_factory=list)
+    beside: list[PictureView] = field(default_factory=list)
     grid: PictureView | None = None
     first_facts: NameFacts | None = None
     """Of the first saved picture: what the grid is named by."""
@@ -150,6 +151,7 @@ class LiveJob:
             position=position,
             eta_s=eta_s,
             pictures=tuple(self.pictures),
+            beside=tuple(self.beside),
             grid=self.grid,
             error=self.error if self.ended is not None else None,
             interrupted=self.interrupted,

@@ -20,7 +20,7 @@ from app.jobs.memory import PictureMemory
 from app.jobs.options import OptionsView
 from app.jobs.patterns import NameFacts
 from app.jobs.placing import grid_place, picture_place
-from app.jobs.views import GRID, PictureView
+from app.jobs.views import GRID, PictureView, number_beside
 from app.metadata import encode_picture, format_infotext, infotext_fields, params_chunk
 from app.metadata.params_chunk import KEYWORD
 from app.metadata.styles import Style
@@ -107,6 +107,24 @@ class Pictures:
         except CannotSave as error:
             log.error("picture %d of job %s: %s", view.number, view.job, error)
             return replace(kept, problem=error)
+        return kept
+
+    def keep_beside(self, row: JobRow, event: PictureDone) -> list[Kept]:
+        """Keeps what is shown beside a picture, in memory: PNG files without an infotext."""
+        kept = []
+        for place, pixels in enumerate(event.beside):
+            view = PictureView(
+                id=uuid4().hex,
+                job=row.id,
+                number=number_beside(event.index, place),
+                seed=event.seed,
+                path=None,
+                format="png",
+                width=pixels.shape[1],
+                height=pixels.shape[0],
+                infotext="",
+            )
+            kept.append(self._in_memory(view, encode_picture(Image.fromarray(pixels), "", "png")))
         return kept
 
     def keep_grid(self, row: JobRow, options: OptionsView, pictures: Sequence[PictureView], facts: NameFacts | None) -> Kept | None:

@@ -117,8 +117,10 @@ class Jobs:
         if self._closed:
             raise EngineStopped("The server is shutting down; no new job is taken.")
         params = self._resolve(params)
-        for name in params.init_images:
+        for name in filter(None, (*params.init_images, params.mask)):
             self.inputs.check(name)
+        if params.scale_by and params.mode == "img2img":
+            params = params.scaled_to(*self.inputs.size(params.init_images[0]))
         drawn = {name: secrets.randbelow(NEW_SEEDS) for name in ("seed", "subseed") if getattr(params, name) < 0}
         params = params.model_copy(update=drawn)
         view = options or self.options.view()

@@ -1,6 +1,6 @@
 """What is told about jobs and pictures: frozen snapshots that every thread may keep."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
@@ -10,6 +10,9 @@ JobState = Literal["queued", "running", "done", "failed", "cancelled"]
 LIVE: frozenset[JobState] = frozenset({"queued", "running"})
 GRID = -1
 """Number of a job's grid among its pictures."""
+BESIDE = -2
+"""From here down are the numbers of pictures that are shown beside a result: its mask, say."""
+MOST_BESIDE = 2
 ENDED: frozenset[JobState] = frozenset({"done", "failed", "cancelled"})
 
 
@@ -29,7 +32,7 @@ class PictureView:
     id: str
     job: str
     number: int
-    """Its place in the job, from 0; `GRID` for all of them in one."""
+    """Its place in the job, from 0; `GRID` for all of them in one, below that for what is shown beside a result."""
     seed: int
     path: str | None
     """Relative to the outputs folder, with `/`; None: kept in memory only, for a while."""
@@ -40,9 +43,36 @@ class PictureView:
     infotext: str
 
     @property
+    def beside(self) -> int | None:
+        """The number of the result that it is shown beside; None for results themselves, and the grid."""
+        return (BESIDE - self.number) // MOST_BESIDE if self.number <= BESIDE else None
+
+    @property
     def media_type(self) -> str:
         """What HTTP calls the format."""
         return f"image/{'jpeg' if self.format == 'jpg' else self.format}"
+
+
+def number_beside(number: int, place: int) -> int:
+    """The number of what is shown beside result `number`, at `place` of up to `MOST_BESIDE`."""
+    return BESIDE - MOST_BESIDE * number - place
+
+
+@dataclass(frozen=True, kw_only=True)
+class Sorted:
+    """A job's pictures by what they are."""
+
+    results: tuple[PictureView, ...]
+    beside: tuple[PictureView, ...]
+    grid: PictureView | None
+
+    @classmethod
+    def of(cls, pictures: Iterable[PictureView]) -> "Sorted":
+        """Each kind in its order."""
+        every = sorted(pictures, key=lambda picture: picture.number)
+        results = tuple(picture for picture in every if picture.number > GRID)
+        beside = tuple(reversed([picture for picture in every if picture.number < GRID]))
+        return cls(results=results, beside=beside, grid=next((picture for picture in every if picture.number == GRID), None))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -71,6 +101,8 @@ class JobView:
     position: int | None = None
     """Place among the queued jobs, from 1; None once it runs."""
     pictures: tuple[PictureView, ...] = ()
+    beside: tuple[PictureView, ...] = ()
+    """What is shown beside the pictures, in their order; kept in memory only."""
     grid: PictureView | None = None
     """All pictures side by side, if the options want it on the page; known once the job has ended."""
     error: JobError | None = None

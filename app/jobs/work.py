@@ -31,7 +31,7 @@ from app.jobs.line import capacity_of, moved, next_in_line
 from app.jobs.live import LiveJob
 from app.jobs.options import OptionsStore, OptionsView
 from app.jobs.pictures import Pictures
-from app.jobs.views import GRID, JobError, JobState
+from app.jobs.views import JobError, JobState, Sorted
 from app.jobs.worker import Worker
 from app.schema.errors import DarkroomError, EngineStopped
 
@@ -70,9 +70,9 @@ class Work:
                 if picture not in kept:
                     self._database.remove_picture(picture.id)
             live = LiveJob(left.row, _view(options, left))
-            live.pictures = [picture for picture in kept if picture.number != GRID]
+            found = Sorted.of(kept)
+            live.pictures, live.beside, live.grid = list(found.results), list(found.beside), found.grid
             live.numbers = {picture.number for picture in live.pictures}
-            live.grid = next((picture for picture in kept if picture.number == GRID), None)
             with self.lock:
                 self.live[left.row.id] = live
             live.claimed = True  # not handed over before it is in order again
@@ -151,8 +151,9 @@ class Work:
         row = live.row
         try:
             images = tuple(self._inputs.stored(name) for name in row.params.init_images)
+            mask = self._inputs.stored(row.params.mask) if row.params.mask else None
             previews = live.options.switch("live_previews_enable") and live.options.number("show_progress_every_n_steps") > 0
-            self._engine.submit(EngineJob(id=row.id, client=row.client, params=row.params, images=images, previews=previews))
+            self._engine.submit(EngineJob(id=row.id, client=row.client, params=row.params, images=images, mask=mask, previews=previews))
         except Exception as error:
             if isinstance(error, DarkroomError):
                 self.end(live, "failed", JobError(code=error.code, message=str(error), status=error.status))
@@ -225,6 +226,7 @@ class Work:
         begun = time.perf_counter()
         try:
             kept = self._pictures.keep(live.row, live.options, event, to_disk=to_disk, started=live.started)
+            beside = self._pictures.keep_beside(live.row, event)
             if to_disk and live.first_facts is None:
                 live.first_facts = self._pictures.facts_of(live.row, live.options, event, live.started)
         except Exception:
@@ -234,7 +236,8 @@ class Work:
         with self.lock:
             live.seconds["save"] = live.seconds.get("save", 0.0) + time.perf_counter() - begun
             live.pictures.append(kept.view)
-            live.unrecorded |= not kept.recorded
+            live.beside += [one.view for one in beside]
+            live.unrecorded |= not all(one.recorded for one in (kept, *beside))
             self.figures.picture_made()
             told = {name: value for name, value in asdict(kept.view).items() if name in ("id", "number", "seed", "width", "height")}
             self._events.publish("picture", live.row.id, live.row.client, told)

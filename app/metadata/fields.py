@@ -6,6 +6,7 @@ from app import __version__
 from app.metadata.names import hires_sampler, known_sampler, schedule_label
 from app.metadata.shown import RULED, shown_settings
 from app.metadata.shown_hires import HIRES, shown_hires
+from app.metadata.shown_inpaint import INPAINT, shown_inpaint
 from app.schema.params import GenerationParams, view_of
 
 Field = tuple[str, object]
@@ -97,9 +98,10 @@ def _own(params: GenerationParams, seed: int, index: int, model_name: str, model
         "checkpoint": model_name or None,
         "denoising_strength": params.strength if params.mode == "img2img" or params.has_hires else None,
         "eta": None,
-        **dict.fromkeys((*RULED, *HIRES)),
+        **dict.fromkeys((*RULED, *HIRES, *INPAINT)),
         **dict(shown_settings(params, sampler, index)),
         **dict(shown_hires(params)),
+        **dict(shown_inpaint(params)),
     }
     for one in (sampler, hires_sampler(params)):
         if one is not None and one.default_eta not in (None, params.eta_of(one)):

@@ -10,6 +10,7 @@ from app.metadata.dialects.forms import without_json
 from app.metadata.fields import MODEL_HASH, VERSION, label_of, setting
 from app.metadata.infotext import MIN_FIELDS, parse_infotext, split_infotext
 from app.metadata.names import known_sampler, known_scheduler
+from app.metadata.shown_inpaint import WORDS
 from app.schema.errors import InvalidParams
 from app.schema.params import GenerationParams, make_params, view_of
 
@@ -96,6 +97,7 @@ class _Restoring:
         self._size("width", "height")
         self._size("seed_resize_from_w", "seed_resize_from_h")
         self._hires()
+        self._inpaint()
         model_name, model_hash = self.pop(setting("checkpoint")), self.pop(MODEL_HASH)
         self._eta()
         for name in GenerationParams.model_fields:
@@ -156,6 +158,21 @@ class _Restoring:
         upscaled = self.values.get("hr_resize_x") or self.values.get("hr_resize_y") or self.given.keys() & _HIRES_TOLD
         if upscaled and setting("denoising_strength").casefold() in self.given:
             self.values["enable_hr"] = True
+
+    def _inpaint(self) -> None:
+        """Settings of a mask; what only says that there was none, or is filled in by a reader, is nothing to take."""
+        for name in WORDS:
+            label = setting(name)
+            text = self.pop(label)
+            if text in WORDS[name]:
+                text = str(WORDS[name][text])
+            if text and text != str(GenerationParams.model_fields[name].default):
+                self.take(name, text, label)
+        padding, blur = setting("inpaint_full_res_padding"), setting("mask_blur_x")
+        if (text := self.pop(padding)) and self.values.get("inpaint_full_res"):
+            self.take("inpaint_full_res_padding", text, padding)
+        if text := self.pop(blur):
+            self.take_all({"mask_blur_x": text, "mask_blur_y": text}, text, blur)
 
     def _eta(self) -> None:
         """One setting under two labels: which one stands there is the sampler's matter."""

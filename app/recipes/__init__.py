@@ -14,6 +14,6 @@ from app.schema.params import GenerationParams
 __all__ = ["start"]
 
 
-def start(params: GenerationParams, images: tuple[InputPicture, ...], tokenizer: Tokenizer) -> Recipe:
+def start(params: GenerationParams, images: tuple[InputPicture, ...], mask: InputPicture | None, tokenizer: Tokenizer) -> Recipe:
     """The recipe of a job; nothing has run yet when it is returned."""
-    return img2img(params, tokenizer, images) if params.mode == "img2img" else txt2img(params, tokenizer, images)
+    return img2img(params, tokenizer, images, mask) if params.mode == "img2img" else txt2img(params, tokenizer, images)

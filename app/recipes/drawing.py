@@ -8,8 +8,8 @@ from torch import Tensor
 
 from app.prompt import Tokenizer
 from app.recipes.adapters import adapters_of
+from app.recipes.concat import Source, concat_of
 from app.recipes.conditioning import Encoder, Said, conditions_of
-from app.recipes.inpainting import blank_concat
 from app.recipes.ops import Adapters, Answer, FoundAdapters, Load, ModelInfo, Op
 from app.sampling.guidance import Conditions
 from app.sampling.table import NoiseTable, noise_table
@@ -27,15 +27,19 @@ class Model:
     table: NoiseTable
     conditions: Conditions
     concat: Tensor | None
-    """(1, concat channels, height/8, width/8)"""
+    """(1 or pictures, concat channels, height/8, width/8)"""
     adapters: Adapters
+    edits: bool = False
+    """As in `ModelInfo`."""
 
 
 class Drawing:
     """One job on its way. `extras` and `checkpoints` grow with what acted; every picture's infotext gets what is there by then."""
 
-    def __init__(self, params: GenerationParams, tokenizer: Tokenizer) -> None:
+    def __init__(self, params: GenerationParams, tokenizer: Tokenizer, source: Source | None = None) -> None:
+        """`source`: the pictures it starts from, for checkpoints that look at them."""
         self.params = params
+        self._source = source
         self.extras: dict[str, str] = {}
         self.checkpoints: dict[str, str] = {}
         """Infotext label to the catalogue name of a further checkpoint that had a part in the picture."""
@@ -83,9 +87,9 @@ class Drawing:
                 encoder = yield from self._first_encoder()
             self._conditions[checkpoint, said], told = yield from conditions_of(params, self._tokenizer, said, encoder)
             self.tell(told)
-        concat, told = yield from blank_concat(info, checkpoint, latent_size)
+        concat, told = yield from concat_of(params, info, checkpoint, latent_size, self._source)
         self.tell(told)
-        return Model(checkpoint, self.table(info), self._conditions[checkpoint, said], concat, found.adapters)
+        return Model(checkpoint, self.table(info), self._conditions[checkpoint, said], concat, found.adapters, info.edits)
 
     def _first_encoder(self) -> Generator[Op, Answer, Encoder]:
         """The first pass's, with its adapters."""

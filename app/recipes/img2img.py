@@ -1,53 +1,93 @@
-"""Picture to picture: the encoded picture under noise, then the end of the schedule."""
+"""Picture to picture: the encoded picture under noise, then the end of the schedule; with a mask only a part of it."""
+
+from collections.abc import Generator
+
+from torch import Tensor
 
 from app.prompt import Tokenizer
+from app.recipes.canvas import Canvas, Touched
+from app.recipes.concat import Source
 from app.recipes.conditioning import Said
 from app.recipes.drawing import Drawing
-from app.recipes.input_pictures import encoded
-from app.recipes.ops import Recipe
-from app.recipes.passes import Pass, finished, sampled
+from app.recipes.input_pictures import encoded, one_each
+from app.recipes.masks import PixelMask, pixel_mask
+from app.recipes.ops import Answer, ModelInfo, Op, Recipe
+from app.recipes.passes import Pass, Sampled, finished, sampled
 from app.recipes.refiner import refiner_of
-from app.recipes.resize import InputPicture, resized
+from app.recipes.resize import InputPicture, Pixels
 from app.recipes.settings import picture_noise, sampler_options
 from app.sampling.img2img import Entry, entry_step, stretched_steps
+from app.sampling.masked import Masked
+from app.sampling.noise import PictureNoise
 from app.sampling.samplers import SAMPLERS, SamplerOptions, SamplerSpec
 from app.sampling.table import NoiseTable
 from app.schema.network import NetworkSettings
 from app.schema.params import GenerationParams
 
+LATENT_NOISE, LATENT_NOTHING = 2, 3
+"""`inpainting_fill`"""
 
-def img2img(params: GenerationParams, tokenizer: Tokenizer, images: tuple[InputPicture, ...]) -> Recipe:
+
+def img2img(params: GenerationParams, tokenizer: Tokenizer, images: tuple[InputPicture, ...], mask: InputPicture | None = None) -> Recipe:
     """Makes the job's pictures from the input pictures; one input serves a whole batch, several are one a picture."""
-    drawing = Drawing(params, tokenizer)
+    canvas = Canvas(params, None if mask is None else pixel_mask(params, mask()))
+    starts = one_each(params, images)
+    drawing = Drawing(params, tokenizer, Source(canvas, starts))
+    drawing.tell({} if canvas.mask is None else canvas.mask.told)
+    info = yield from drawing.info(params.checkpoint)
+    start = yield from encoded(params, info.vae, images, canvas.start)
+    masked = None if canvas.mask is None else _masked(params, canvas.mask, start, info)
+    if masked is not None:
+        start = masked.original
+
+    def touch(number: int, pixels: Pixels) -> Touched:
+        return canvas.finish(starts[number], pixels)
+
+    for batch in range(params.n_iter):
+        end = yield from _pass(drawing, batch, start, masked)
+        if end.latents is not None:
+            yield from finished(end.latents, end.checkpoint, drawing, batch, touch)
+        if not end.go_on:
+            return
+
+
+def _pass(drawing: Drawing, batch: int, start: Tensor, masked: Masked | None) -> Generator[Op, Answer, Sampled]:
+    params = drawing.params
     info = yield from drawing.info(params.checkpoint)
     spec, table = SAMPLERS[params.sampler], drawing.table(info)
     options = sampler_options(params, spec)
     entry = _entry(params, spec, table, options)
-    calls = spec.calls(max(1, len(entry.sigmas) - 1))
     # Prompts name steps of the whole schedule, and are counted from the first one that is run.
     said = Said(prompt=params.prompt, negative=params.negative_prompt, calls=spec.calls(params.steps))
-    start = yield from encoded(params, info.vae, images, lambda pixels: resized(pixels, params.width, params.height, params.resize_mode))
     height, width = start.shape[2:]
-    for batch in range(params.n_iter):
-        model = yield from drawing.model(params.checkpoint, said, (height, width))
-        about = Pass(
-            drawing=drawing,
-            spec=spec,
-            said=said,
-            batch=batch,
-            calls=calls,
-            cfg_scale=params.cfg_scale,
-            network=NetworkSettings(tiling=params.tiling, token_merging=params.token_merging),
-            refiner=refiner_of(params, params.checkpoint, hires=False),
-        )
-        noise = picture_noise(params, batch * params.batch_size, start.shape[1:], info, entry.span)
-        begin = entry.latents(start, noise.draw() * params.initial_noise_multiplier, params.img2img_extra_noise)
-        end = yield from sampled(spec.sample(begin, entry.sigmas, noise, options, table), model, about, params.batch_size)
-        end = end.cleaned(spec, entry.sigmas)
-        if end.latents is not None:
-            yield from finished(end.latents, end.checkpoint, drawing, batch)
-        if not end.go_on:
-            return
+    model = yield from drawing.model(params.checkpoint, said, (height, width))
+    about = Pass(
+        drawing=drawing,
+        spec=spec,
+        said=said,
+        batch=batch,
+        calls=spec.calls(max(1, len(entry.sigmas) - 1)),
+        cfg_scale=params.cfg_scale,
+        network=NetworkSettings(tiling=params.tiling, token_merging=params.token_merging),
+        refiner=refiner_of(params, params.checkpoint, hires=False),
+        masked=masked,
+    )
+    noise = picture_noise(params, batch * params.batch_size, start.shape[1:], info, entry.span)
+    begin = entry.latents(start, noise.draw() * params.initial_noise_multiplier, params.img2img_extra_noise)
+    end = yield from sampled(spec.sample(begin, entry.sigmas, noise, options, table), model, about, params.batch_size)
+    return end.cleaned(spec, entry.sigmas).masked(masked)
+
+
+def _masked(params: GenerationParams, mask: PixelMask, start: Tensor, info: ModelInfo) -> Masked:
+    """What is drawn of the latents, with what is under the mask at first in them."""
+    drawn = mask.latent(*start.shape[2:], whole=params.mask_round).to(start.device)
+    if params.inpainting_fill == LATENT_NOISE:
+        seeds = [params.seed_of(i) for i in range(params.batch_size)]  # of the first batch, for all: as in A1111
+        noise = PictureNoise(seeds, start.shape[1:], device=info.device, kind=params.randn_source).draw()
+        start = start * (1 - drawn) + noise * drawn
+    elif params.inpainting_fill == LATENT_NOTHING:
+        start = start * (1 - drawn)
+    return Masked(start, drawn, before=SAMPLERS[params.sampler].name.on_timesteps)
 
 
 def _entry(params: GenerationParams, spec: SamplerSpec, table: NoiseTable, options: SamplerOptions) -> Entry:

@@ -4,20 +4,31 @@ from collections.abc import Callable, Generator
 from typing import cast
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
 from app.recipes.ops import Answer, EncodeImage, Op
-from app.recipes.resize import InputPicture, Pixels, to_unit
+from app.recipes.resize import LATENT, InputPicture, Pixels, to_unit
+from app.schema.hires import LATENT_PX
 from app.schema.network import NetworkSettings
 from app.schema.params import GenerationParams
 
 
+def one_each(params: GenerationParams, images: tuple[InputPicture, ...]) -> tuple[InputPicture, ...]:
+    """The input picture of every picture of a batch: those there are, in turn."""
+    starts = images[: params.batch_size]
+    return tuple(starts[i % len(starts)] for i in range(params.batch_size))
+
+
 def encoded(
-    params: GenerationParams, vae: str, images: tuple[InputPicture, ...], fit: Callable[[Pixels], Pixels] = lambda pixels: pixels
+    params: GenerationParams, vae: str, images: tuple[InputPicture, ...], fit: Callable[[InputPicture], Pixels] = lambda image: image()
 ) -> Generator[Op, Answer, Tensor]:
     """(batch size, channels, height/8, width/8): every picture once, one decoded at a time, repeated to fill the batch."""
-    starts, latents = images[: params.batch_size], dict[InputPicture, Tensor]()
+    starts, latents = one_each(params, images), dict[InputPicture, Tensor]()
     network = NetworkSettings(tiling=params.tiling)
     for start in dict.fromkeys(starts):
-        latents[start] = cast(Tensor, (yield EncodeImage(params.checkpoint, to_unit(fit(start())), vae, network)))
-    return torch.cat([latents[starts[i % len(starts)]] for i in range(params.batch_size)])
+        latents[start] = cast(Tensor, (yield EncodeImage(params.checkpoint, to_unit(fit(start)), vae, network)))
+        if params.mode == "img2img" and params.resize_mode == LATENT:
+            size = params.height // LATENT_PX, params.width // LATENT_PX
+            latents[start] = F.interpolate(latents[start], size=size, mode="bilinear")
+    return torch.cat([latents[start] for start in starts])

@@ -26,7 +26,9 @@ class ModelInfo:
     """`epsilon` or `v`; only sampling-side switches (zero terminal SNR) look at it, conversion is the network's own."""
     latent_channels: int
     concat_channels: int
-    """Input channels beyond the latent's: 5 for inpainting checkpoints (mask and picture), 0 for plain ones."""
+    """Input channels beyond the latent's: 5 for inpainting checkpoints (mask and picture), 4 for editing ones, 0 for plain ones."""
+    latent_scale: float
+    """What the autoencoder's own latents are multiplied by for the denoiser."""
     native_size_px: int
     device: str
     """Where latents live between forwards."""
@@ -36,6 +38,11 @@ class ModelInfo:
     """The VAE file that was chosen in place of the checkpoint's own, for `Decode` and `EncodeImage`; empty: its own."""
     told: dict[str, str] = field(default_factory=dict)
     """Infotext fields of that VAE."""
+
+    @property
+    def edits(self) -> bool:
+        """Whether it changes a picture that it is shown as a prompt says (InstructPix2Pix)."""
+        return self.concat_channels == self.latent_channels
 
 
 @dataclass(frozen=True, eq=False)
@@ -229,13 +236,15 @@ class Finished:
     """One finished picture; needs no answer."""
 
     index: int
-    pixels: "np.ndarray[tuple[int, int, int], np.dtype[np.uint8]]"
+    pixels: "np.ndarray[tuple[int, ...], np.dtype[np.uint8]]"
     seed: int
     model: ModelInfo
     extras: dict[str, str] = field(default_factory=dict)
     """Infotext fields that only the recipe knows (label to value)."""
     checkpoints: dict[str, str] = field(default_factory=dict)
     """Infotext fields that name a checkpoint (label to a catalogue name): the engine, which knows its hash, writes it in."""
+    beside: "tuple[np.ndarray[tuple[int, ...], np.dtype[np.uint8]], ...]" = ()
+    """Pictures to be shown beside it, which are nobody's result: its mask, say."""
 
 
 Op = Load | FindAdapters | HashEmbeddings | Encode | EncodeImage | DenoiseRows | Decode | Note | Finished

@@ -4,14 +4,17 @@ from collections.abc import Generator, Sequence
 from dataclasses import dataclass, replace
 from typing import cast
 
+import torch
 from torch import Tensor
 
+from app.recipes.canvas import Touch, Touched
 from app.recipes.conditioning import Said
 from app.recipes.drawing import Drawing, Model
 from app.recipes.ops import Answer, Decode, DenoiseRows, Finished, Interrupted, Note, Op
 from app.recipes.refiner import Refiner, told_of
 from app.recipes.settings import acted, label_of, negative_skips
-from app.sampling.guidance import Guided, Watched, guided
+from app.sampling.guidance import Guided, Rows, Watched, guided
+from app.sampling.masked import Masked
 from app.sampling.protocol import Denoise, Sampler
 from app.sampling.samplers import SamplerSpec
 from app.schema.errors import NotSupported
@@ -36,6 +39,7 @@ class Pass:
     cfg_scale: float
     network: NetworkSettings
     refiner: Refiner | None = None
+    masked: Masked | None = None
 
     def note(self, calls: int, latents: Tensor | None = None) -> Note:
         """Progress after so many calls of this pass."""
@@ -60,6 +64,12 @@ class Sampled:
             return self
         return replace(self, latents=spec.finish(self.latents, sigmas))
 
+    def masked(self, masked: Masked | None) -> "Sampled":
+        """With what the mask leaves free as it was."""
+        if self.latents is None or masked is None:
+            return self
+        return replace(self, latents=masked.last(self.latents))
+
 
 def sampled(sampler: Sampler, model: Model, about: Pass, pictures: int) -> Generator[Op, Answer, Sampled]:
     """Runs the pass; an interrupt ends it with the latest denoised latents."""
@@ -71,8 +81,13 @@ def sampled(sampler: Sampler, model: Model, about: Pass, pictures: int) -> Gener
         while True:
             if _refiner_takes_over(about, model, watched.calls, question):
                 model = yield from _refined(about, model, question)
-            steps = guided(question, [model.conditions] * pictures, about.cfg_scale, watched, skips)
+            asked = question if about.masked is None else about.masked.asked(question)
+            image_cfg = drawing.params.image_cfg_scale if model.edits else None
+            steps = guided(asked, [model.conditions] * pictures, about.cfg_scale, watched, skips, image_cfg)
             answer = yield from _answered(steps, model, about)
+            if about.masked is not None:
+                answer = about.masked.answered(question, asked, answer)
+                watched.denoised = answer[0] if question.both else answer
             yield about.note(watched.calls, watched.denoised)
             question = sampler.send(answer)
     except StopIteration as end:
@@ -89,13 +104,22 @@ def _answered(steps: Guided, model: Model, about: Pass) -> Generator[Op, Answer,
     try:
         rows = next(steps)
         while True:
-            concat = None if model.concat is None else model.concat.expand(len(rows.x), -1, -1, -1)
+            concat = None if model.concat is None else _concat(model.concat, rows)
             timesteps = (model.table.timestep_of(rows.sigma),) * len(rows.x) if about.drawing.alters_schedule else None
             sigmas = (rows.sigma,) * len(rows.x)
             op = DenoiseRows(model.checkpoint, rows.x, sigmas, rows.context, concat, model.adapters, timesteps, about.network)
             rows = steps.send(cast(Tensor, (yield op)))
     except StopIteration as end:
         return cast(Tensor, end.value)
+
+
+def _concat(concat: Tensor, rows: Rows) -> Tensor:
+    """One a row; nothing in those that are to see no picture."""
+    each = concat.expand(len(rows.x), -1, -1, -1) if len(concat) == 1 else concat[list(rows.pictures)]
+    if not rows.blind:
+        return each
+    seeing = len(rows.x) - rows.blind
+    return torch.cat([each[:seeing], torch.zeros_like(each[seeing:])])
 
 
 def _refiner_takes_over(about: Pass, model: Model, call: int, question: Denoise) -> bool:
@@ -119,7 +143,9 @@ def _refined(about: Pass, model: Model, question: Denoise) -> Generator[Op, Answ
     return refined
 
 
-def finished(latents: Tensor, checkpoint: str, drawing: Drawing, batch: int) -> Generator[Op, Answer, None]:
+def finished(
+    latents: Tensor, checkpoint: str, drawing: Drawing, batch: int, touch: Touch = lambda number, pixels: Touched(pixels)
+) -> Generator[Op, Answer, None]:
     """Decodes a batch's pictures, a few at a time so that the first ones need not wait for the last, and hands them over."""
     params = drawing.params
     info = yield from drawing.info(params.checkpoint)
@@ -128,5 +154,7 @@ def finished(latents: Tensor, checkpoint: str, drawing: Drawing, batch: int) -> 
     for first in range(0, params.batch_size, DECODED_AT_ONCE):
         several = latents[first : first + DECODED_AT_ONCE]
         pixels = cast(Tensor, (yield Decode(checkpoint, several, vae, network, params.vae_tiling)))
-        for index, picture in enumerate(pixels, batch * params.batch_size + first):
-            yield Finished(index, picture.numpy(), params.seed_of(index), info, dict(drawing.extras), dict(drawing.checkpoints))
+        for number, picture in enumerate(pixels, first):
+            index, done = batch * params.batch_size + number, touch(number, picture.numpy())
+            told = dict(drawing.extras), dict(drawing.checkpoints)
+            yield Finished(index, done.pixels, params.seed_of(index), info, *told, done.beside)

@@ -1,4 +1,4 @@
-"""Bringing an input picture to the job's size: A1111's resize modes, on 8-bit pixels through Pillow."""
+"""Bringing an input picture or a mask to a size: A1111's resize modes, on 8-bit pixels through Pillow."""
 
 from collections.abc import Callable
 
@@ -9,31 +9,33 @@ from torch import Tensor
 
 Pixels = np.ndarray[tuple[int, ...], np.dtype[np.uint8]]
 InputPicture = Callable[[], Pixels]
-"""Decodes an input picture; equal ones are one picture."""
+"""Decodes an input picture (height, width, 3) or a mask (height, width); equal ones are one."""
+
+STRETCH, COVER, FIT, LATENT = range(4)
+"""Resize modes: to the size whatever the shape; cut what sticks out; fill what is missing from the edges; as `STRETCH`, of latents."""
 
 
-def resized(pixels: Pixels, width: int, height: int, mode: int) -> Pixels:
-    """(height, width, 3) uint8. Mode 0 stretches, 1 covers and cuts the excess, 2 fits and fills the rest from the edges."""
-    image = Image.fromarray(pixels)
-    if mode == 0 or image.width * height == image.height * width:
-        return np.asarray(_scaled(image, width, height))
+def resized(image: Image.Image, width: int, height: int, mode: int) -> Image.Image:
+    """The picture at a size; `LATENT` counts as `STRETCH`."""
+    if mode in (STRETCH, LATENT) or image.width * height == image.height * width:
+        return _scaled(image, width, height)
     ratio, wanted = image.width / image.height, width / height
     wider = wanted > ratio
-    if mode == 1:
+    if mode == COVER:
         inner = (width, image.height * width // image.width) if wider else (image.width * height // image.height, height)
     else:
         inner = (image.width * height // image.height, height) if wider else (width, image.height * width // image.width)
     middle = _scaled(image, *inner)
     left, top = (width - inner[0]) // 2, (height - inner[1]) // 2
-    canvas = Image.new("RGB", (width, height))
+    canvas = Image.new(image.mode, (width, height))
     canvas.paste(middle, (left, top))
-    if mode == 2 and left > 0:
+    if mode == FIT and left > 0:
         canvas.paste(middle.resize((left, height), box=(0, 0, 0, middle.height)), (0, 0))
         canvas.paste(middle.resize((left, height), box=(middle.width, 0, middle.width, middle.height)), (left + inner[0], 0))
-    elif mode == 2 and top > 0:
+    elif mode == FIT and top > 0:
         canvas.paste(middle.resize((width, top), box=(0, 0, middle.width, 0)), (0, 0))
         canvas.paste(middle.resize((width, top), box=(0, middle.height, middle.width, middle.height)), (0, top + inner[1]))
-    return np.asarray(canvas)
+    return canvas
 
 
 def _scaled(image: Image.Image, width: int, height: int) -> Image.Image:

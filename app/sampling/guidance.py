@@ -23,6 +23,8 @@ class Rows(NamedTuple):
     """(rows, tokens, width)"""
     pictures: tuple[int, ...]
     """Which picture of the batch each row belongs to (for what else a network wants of it)."""
+    blind: int = 0
+    """How many of the last rows are to see nothing of a picture that the network is shown."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -85,21 +87,33 @@ class Watched:
 Guided = Generator[Rows, Tensor, Tensor]
 
 
-def guided(question: Denoise, conditions: Sequence[Conditions], cfg_scale: float, watched: Watched, skips: NegativeSkips) -> Guided:
+def guided(
+    question: Denoise,
+    conditions: Sequence[Conditions],
+    cfg_scale: float,
+    watched: Watched,
+    skips: NegativeSkips,
+    image_cfg: float | None = None,
+) -> Guided:
     """Answers one question of a sampler with `negative + sum of weight * cfg * (positive - negative)`; returns what to send it.
 
     Rows are laid out as A1111 does: the positive parts of all pictures in order, then one negative row a picture. Parts with
     another number of tokens than the negative prompt's cannot share its forward and are asked for apart.
     Where the negative's share is exactly zero (CFG 1) it is not asked for at all. Where `skips` leave it out, the first part of the
     prompt stands in its place, at a scale of 1: a prompt of one part is then its own plain answer.
+
+    `image_cfg` is for networks that are shown a picture: guidance towards it (Brooks et al. 2023, equation 3) beside that towards the
+    prompt, with one row more a picture. Where it is 1, as where it is None, every row sees the picture.
     """
     cfg = cfg_scale / CFG_PP_UNIT if question.both else cfg_scale
     acting = skips.acting(watched.calls, question.sigma)
     watched.acted.update(acting)
     if acting:
         watched.denoised, negative = yield from _without_negative(question, conditions, watched.calls)
-    else:
+    elif image_cfg in (None, 1.0):
         watched.denoised, negative = yield from _denoised(question, conditions, cfg, watched.calls)
+    else:
+        watched.denoised, negative = yield from _shown(question, conditions, (cfg, image_cfg), watched.calls)
     watched.calls += 1
     return torch.stack([watched.denoised, negative]) if question.both else watched.denoised
 
@@ -123,6 +137,31 @@ def _denoised(
     return _combined(positive_rows, owners, weights, negative_rows, wanted), negative_rows
 
 
+def _shown(
+    question: Denoise, conditions: Sequence[Conditions], scales: tuple[float, float], call: int
+) -> Generator[Rows, Tensor, tuple[Tensor, Tensor]]:
+    """As `_denoised`, of a network that is shown a picture, with `scales` towards the prompt and towards the picture.
+
+    The answer is blind + image scale * (negative - blind) + sum of weight * cfg * (positive - negative).
+    """
+    x, sigma = question.x, question.sigma
+    cfg, image_cfg = scales
+    everyone = list(range(len(conditions)))
+    owners = [picture for picture, c in enumerate(conditions) for _ in c.positive]
+    weights = [weight * cfg for c in conditions for weight, _ in c.positive]
+    positive = [part.at(call) for c in conditions for _, part in c.positive]
+    negative = [c.negative.at(call) for c in conditions]
+    if len(negative[0]) == len(positive[0]):
+        rows = yield _rows(x, sigma, positive + negative * 2, owners + everyone * 2, blind=len(everyone))
+        positive_rows, rest = rows[: len(owners)], rows[len(owners) :]
+    else:
+        positive_rows = yield _rows(x, sigma, positive, owners)
+        rest = yield _rows(x, sigma, negative * 2, everyone * 2, blind=len(everyone))
+    seeing, blind = rest[: len(everyone)], rest[len(everyone) :]
+    towards_prompt = _combined(positive_rows, owners, weights, seeing, everyone) - seeing
+    return blind + (seeing - blind) * image_cfg + towards_prompt, seeing
+
+
 def _without_negative(
     question: Denoise, conditions: Sequence[Conditions], call: int
 ) -> Generator[Rows, Tensor, tuple[Tensor, Tensor]]:
@@ -136,8 +175,8 @@ def _without_negative(
     return _combined(rows, owners, weights, first, list(range(len(conditions)))), first
 
 
-def _rows(x: Tensor, sigma: float, contexts: Sequence[Tensor], pictures: Sequence[int]) -> Rows:
-    return Rows(torch.cat([x[i : i + 1] for i in pictures]), sigma, torch.stack(list(contexts)), tuple(pictures))
+def _rows(x: Tensor, sigma: float, contexts: Sequence[Tensor], pictures: Sequence[int], blind: int = 0) -> Rows:
+    return Rows(torch.cat([x[i : i + 1] for i in pictures]), sigma, torch.stack(list(contexts)), tuple(pictures), blind)
 
 
 def _combined(positive: Tensor, owners: list[int], weights: list[float], negative: Tensor, wanted: list[int]) -> Tensor:

@@ -47,7 +47,6 @@ KEPT: Mapping[str, str] = MappingProxyType(
         "speed": "attention in tiles (Hypertile) is not there yet",
         "noise": "every picture of a batch has a seed of its own here",
         "sampling": "the model's timesteps are spaced one way here",
-        "img2img": "this step of img2img is not there yet",
         "captions": "captioning is not there yet",
         "networks": "cards of LoRAs, embeddings and hypernetworks are not there yet",
         "infotext": "infotexts are read and written one way so far",

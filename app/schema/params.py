@@ -101,7 +101,13 @@ class GenerationParams(BaseModel):
         None, ge=0, le=1, description="img2img and hires fix: how much is drawn anew; None there means 0.75."
     )
     resize_mode: Annotated[int, View(section="img2img", title="Resize mode")] = Field(
-        0, ge=0, le=2, description="0 just resize, 1 crop and resize, 2 resize and fill."
+        0, ge=0, le=3, description="0 just resize, 1 crop and resize, 2 resize and fill, 3 just resize, in latent space."
+    )
+    scale_by: Annotated[float, View(title="Resize by")] = Field(
+        0.0, ge=0, le=16, allow_inf_nan=False, description="img2img: the size is the input picture's times this; 0: width and height."
+    )
+    image_cfg_scale: Annotated[float | None, View(label="Image CFG scale", where_it_acts=True)] = Field(
+        None, ge=-100, le=1000, allow_inf_nan=False, description="Checkpoints that edit pictures: how much they keep to the input picture."
     )
     initial_noise_multiplier: Annotated[float, View(label="Noise multiplier", option="initial_noise_multiplier")] = Field(
         1.0, ge=0, le=10, allow_inf_nan=False, description="Scale of img2img's first noise; below 1 softens the picture."
@@ -110,11 +116,60 @@ class GenerationParams(BaseModel):
         0.0, ge=0, le=10, allow_inf_nan=False, description="More noise on the picture that img2img or the hires pass begins with."
     )
     img2img_color_correction: Annotated[bool, View(option="img2img_color_correction")] = Field(
-        False, description="img2img: the colours of the input picture; not there yet."
+        False, description="img2img: the result has the colours of the input picture."
     )
     img2img_fix_steps: Annotated[bool, View(option="img2img_fix_steps")] = Field(
         False, description="img2img does all the steps that were asked for, whatever its strength."
     )
+
+    # Inpainting: only what a mask covers is drawn anew.
+    mask: str = Field("", max_length=100, description="Id of a stored mask, white where the picture is drawn anew; empty: all of it.")
+    mask_blur_x: Annotated[int, View(label="Mask blur", title="Mask blur, horizontal")] = Field(4, ge=0, le=256)
+    mask_blur_y: Annotated[int, View(label="Mask blur", title="Mask blur, vertical")] = Field(4, ge=0, le=256)
+    inpainting_mask_invert: Annotated[bool, View(label="Mask mode")] = Field(
+        False, description="What the mask leaves free is drawn anew."
+    )
+    inpainting_fill: Annotated[int, View(label="Masked content")] = Field(
+        1, ge=0, le=3, description="What is under the mask at first: 0 colours around it, 1 the picture, 2 latent noise, 3 nothing."
+    )
+    inpaint_full_res: Annotated[bool, View(label="Inpaint area", where_it_acts=True)] = Field(
+        False, description="The masked part alone is drawn, at the full size."
+    )
+    inpaint_full_res_padding: Annotated[
+        int, View(label="Masked area padding", title="Only masked padding, pixels", where_it_acts=True)
+    ] = Field(32, ge=0, le=16384, description="How much around the masked part is seen.")
+    mask_round: bool = Field(True, description="Every latent is drawn anew or kept; else a grey mask mixes both.")
+    inpainting_mask_weight: Annotated[
+        float, View(label="Conditional mask weight", option="inpainting_mask_weight", where_it_acts=True)
+    ] = Field(1.0, ge=0, le=1, allow_inf_nan=False, description="Inpainting checkpoints: how much of the masked part is hidden from them.")
+    overlay_inpaint: Annotated[bool, View(option="overlay_inpaint")] = Field(
+        True, description="The result is laid over the input picture, so that it is unchanged outside the mask."
+    )
+    return_mask: Annotated[bool, View(option="return_mask")] = Field(False, description="The mask is among the results.")
+    return_mask_composite: Annotated[bool, View(option="return_mask_composite")] = Field(
+        False, description="What was drawn under the mask, alone, is among the results."
+    )
+    soft_inpainting: Annotated[bool, View(label="Soft inpainting enabled", title="Soft inpainting")] = Field(
+        False, description="The mask's greys blend gradually with the picture in every step."
+    )
+    soft_inpainting_bias: Annotated[
+        int | float, View(label="Soft inpainting schedule bias", title="Schedule bias")
+    ] = Field(1, ge=0, le=100, allow_inf_nan=False, description="High: the picture is kept in the late steps; low: in the early ones.")
+    soft_inpainting_preservation: Annotated[
+        int | float, View(label="Soft inpainting preservation strength", title="Preservation strength")
+    ] = Field(0.5, ge=0, le=100, allow_inf_nan=False, description="How much of the picture is kept where the mask is partly there.")
+    soft_inpainting_contrast: Annotated[
+        int | float, View(label="Soft inpainting transition contrast boost", title="Transition contrast boost")
+    ] = Field(4, ge=1, le=1000, allow_inf_nan=False, description="Against the loss of contrast where picture and drawing are blended.")
+    soft_inpainting_mask_influence: Annotated[
+        int | float, View(label="Soft inpainting mask influence", title="Mask influence")
+    ] = Field(0, ge=0, le=1, allow_inf_nan=False, description="How much the mask bears on the last blend of pixels.")
+    soft_inpainting_threshold: Annotated[
+        int | float, View(label="Soft inpainting difference threshold", title="Difference threshold")
+    ] = Field(0.5, ge=0, le=1000, allow_inf_nan=False, description="How much a pixel has to change to hide the original.")
+    soft_inpainting_difference_contrast: Annotated[
+        int | float, View(label="Soft inpainting difference contrast", title="Difference contrast")
+    ] = Field(2, ge=0, le=1000, allow_inf_nan=False, description="How sharp the border is between changed and original pixels.")
 
     # Hires fix: the picture is enlarged and a part of the schedule runs again.
     enable_hr: Annotated[bool, View(section="hires", title="Hires. fix")] = Field(
@@ -304,8 +359,8 @@ class GenerationParams(BaseModel):
         if self.mode == "img2img" and not self.init_images:
             raise ValueError("img2img needs a picture to start from")
         check_starts(len(self.init_images), self.batch_size)
-        if self.mode == "img2img" and self.img2img_color_correction:
-            raise ValueError("option img2img_color_correction is not there yet; switch the option off for img2img")
+        if self.mask and self.mode != "img2img":
+            raise ValueError("a mask needs a picture to start from: it is for img2img")
         if self.enable_hr and self.mode == "txt2img":
             width, height = self.hires_size.picture
             if width * height > MAX_PIXELS:
@@ -333,6 +388,19 @@ class GenerationParams(BaseModel):
     def strength(self) -> float:
         """Denoising strength of img2img and the hires pass with its default filled in."""
         return 0.75 if self.denoising_strength is None else self.denoising_strength
+
+    def scaled_to(self, picture_width: int, picture_height: int) -> "GenerationParams":
+        """With `scale_by` resolved to a width and a height, for an input picture of this size; InvalidParams if they are out of range.
+
+        As A1111's "Resize by" they are cut to whole numbers, and further to a multiple of 8, which is what is drawn.
+        """
+        if not self.scale_by:
+            return self
+        size = {
+            "width": max(MIN_SIDE_PX, int(picture_width * self.scale_by) // 8 * 8),
+            "height": max(MIN_SIDE_PX, int(picture_height * self.scale_by) // 8 * 8),
+        }
+        return make_params(**{**self.model_dump(), **size, "scale_by": 0.0})
 
     @property
     def has_hires(self) -> bool:

@@ -24,6 +24,7 @@ class NewJob(GenerationParams):
     """Settings of a job, pictures in base64 for img2img, and what to do with the result."""
 
     images: tuple[str, ...] = Field((), max_length=1000, description="Pictures to start from, in base64; added to `init_images`.")
+    mask_image: str = Field("", description="A mask in base64, in the place of `mask`.")
     styles: tuple[str, ...] = Field((), max_length=1000, description="Names of styles that are merged into the prompts.")
     save: bool = Field(True, description="Save the pictures in the outputs folder; else they are kept in memory for a while.")
     task_id: str | None = Field(None, max_length=200, description="A name of the asker's own for the job.")
@@ -59,6 +60,8 @@ def job_routes(services: Services) -> APIRouter:
         background = options.text("img2img_background_color")
         stored = (services.inputs.add(decoded(picture), background) for picture in new.images)
         values["init_images"] = (*new.init_images, *stored)
+        if new.mask_image:
+            values["mask"] = services.inputs.add_mask(decoded(new.mask_image), cut=new.mask_round)
         params = make_params(**options.apply_to(values))
         request = request_key(idempotency_key, new)
         job = jobs.submit(params, client=client_of(http), task_id=new.task_id, save=new.save, options=options, request=request)

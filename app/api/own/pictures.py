@@ -3,7 +3,7 @@
 import binascii
 from base64 import b64decode
 from pathlib import PurePosixPath
-from typing import Annotated
+from typing import Annotated, Literal
 
 from fastapi import APIRouter, Path, Request
 from pydantic import BaseModel
@@ -23,7 +23,7 @@ PictureId = Annotated[str, Path(max_length=100)]
 
 
 class StoredInput(BaseModel):
-    """An uploaded picture, to be named in a job's `init_images`."""
+    """An uploaded picture, to be named in a job's `init_images`, or a mask, to be named in `mask`."""
 
     id: str
 
@@ -62,10 +62,13 @@ def picture_routes(services: Services) -> APIRouter:
         return Response(data, media_type=f"image/{record.format.lower()}", headers={"Cache-Control": "no-store"})
 
     @router.post("/inputs", status_code=201)
-    async def upload(http: Request) -> StoredInput:
-        """Stores a picture for img2img: the body is the file, or a form with the file in `file`."""
+    async def upload(http: Request, kind: Literal["picture", "mask"] = "picture") -> StoredInput:
+        """Stores a picture or a mask for img2img: the body is the file, or a form with the file in `file`."""
+        data = await _uploaded(http)
+        if kind == "mask":
+            return StoredInput(id=await run_in_threadpool(services.inputs.add_mask, data))
         background = services.options.view().text("img2img_background_color")
-        return StoredInput(id=await run_in_threadpool(services.inputs.add, await _uploaded(http), background))
+        return StoredInput(id=await run_in_threadpool(services.inputs.add, data, background))
 
     return router
 

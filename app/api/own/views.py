@@ -11,7 +11,7 @@ class Picture(BaseModel):
 
     id: str
     number: int
-    """Its place in the job, from 0; -1 for a grid."""
+    """Its place in the job, from 0; -1 for a grid, below that for what is shown beside a picture."""
     seed: int
     width: int
     height: int
@@ -35,6 +35,10 @@ class Picture(BaseModel):
             infotext=view.infotext,
             url=f"{root}/api/v1/pictures/{view.id}",
         )
+
+
+_MADE = frozenset(("pictures", "beside", "grid", "error", "seconds", "cost"))
+"""Fields of a `Job` that are not the view's own."""
 
 
 class Problem(BaseModel):
@@ -63,6 +67,8 @@ class Job(BaseModel):
     position: int | None
     interrupted: bool
     pictures: list[Picture]
+    beside: list[Picture]
+    """Masks and the like, where options ask for them; kept in memory for a while."""
     grid: Picture | None
     """All pictures in one, once the job has ended."""
     error: Problem | None
@@ -81,11 +87,19 @@ class Job(BaseModel):
     @classmethod
     def of(cls, view: JobView, root: str, price_per_hour: float | None = None) -> "Job":
         """From the view; `root` as in `Picture.of`, `price_per_hour` of the machine."""
-        same = {name: getattr(view, name) for name in cls.model_fields if name not in ("pictures", "grid", "error", "seconds", "cost")}
+        same = {name: getattr(view, name) for name in cls.model_fields if name not in _MADE}
         error = Problem(code=view.error.code, message=view.error.message) if view.error else None
         grid = Picture.of(view.grid, root) if view.grid else None
         pictures = [Picture.of(picture, root) for picture in view.pictures]
-        return cls(**same, seconds=dict(view.seconds), cost=price_of(view, price_per_hour), pictures=pictures, grid=grid, error=error)
+        made = {
+            "seconds": dict(view.seconds),
+            "cost": price_of(view, price_per_hour),
+            "pictures": pictures,
+            "beside": [Picture.of(picture, root) for picture in view.beside],
+            "grid": grid,
+            "error": error,
+        }
+        return cls(**same, **made)
 
 
 ENGINE_PHASES = ("load", "encode", "steps", "decode")

@@ -9,7 +9,7 @@ from app.api.sdapi.pictures import encode_base64
 from app.api.sdapi.requests import Img2ImgRequest
 from app.api.sdapi.translate import Order
 from app.api.services import Services
-from app.jobs import JobView
+from app.jobs import JobView, PictureView
 from app.metadata.infotext import split_infotext
 from app.schema.errors import UnknownName
 
@@ -33,9 +33,22 @@ def answer_of(services: Services, order: Order, job: JobView) -> bytes:
     if not job.is_over:
         raise FourKeyError(503, error="EngineStopped", errors=f"{job.again or 'The server is being restarted.'} It is job {job.id}.")
     send = order.request.send_images is not False
-    images = [encode_base64(services.jobs.picture_bytes(picture.id)) for picture in job.pictures] if send else []
+    images = [encode_base64(services.jobs.picture_bytes(picture.id)) for picture in _shown(order, job)] if send else []
     body = {"images": images, "parameters": _echo(order), "info": json.dumps(_info(services, order, job))}
     return json.dumps(body).encode()
+
+
+def _shown(order: Order, job: JobView) -> list[PictureView]:
+    """The grid first, where pictures are saved; then each picture with what is shown beside it."""
+    grid = _grid(order, job)
+    shown = [] if grid is None else [grid]
+    for picture in job.pictures:
+        shown += [picture, *(other for other in job.beside if other.beside == picture.number)]
+    return shown
+
+
+def _grid(order: Order, job: JobView) -> PictureView | None:
+    return job.grid if order.request.save_images and not order.request.do_not_save_grid else None
 
 
 def _echo(order: Order) -> dict[str, object]:
@@ -51,7 +64,8 @@ def _echo(order: Order) -> dict[str, object]:
 def _info(services: Services, order: Order, job: JobView) -> dict[str, object]:
     params, request = job.params, order.request
     count = (request.batch_size or 1) * (request.n_iter or 1)
-    texts = [picture.infotext for picture in job.pictures]
+    grid = _grid(order, job)
+    texts = [picture.infotext for picture in (*((grid,) if grid else ()), *job.pictures)]
     said = dict(split_infotext(texts[0])[2]) if texts else {}
     model_name, model_hash = _model(services, params.checkpoint, said)
     return {
@@ -81,7 +95,7 @@ def _info(services: Services, order: Order, job: JobView) -> dict[str, object]:
         "seed_resize_from_h": request.seed_resize_from_h,
         "denoising_strength": params.strength if params.mode == "img2img" else request.denoising_strength,
         "extra_generation_params": _extra(said),
-        "index_of_first_image": 0,
+        "index_of_first_image": 0 if grid is None else 1,
         "infotexts": texts,
         "styles": request.styles or [],
         "job_timestamp": timestamp_of(job),

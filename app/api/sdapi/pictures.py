@@ -44,6 +44,15 @@ def store_input(inputs: Inputs, text: object, background: str) -> str:
         raise invalid_image() from error
 
 
+def store_mask(inputs: Inputs, text: object, *, cut: bool) -> str:
+    """Id of a mask; raises as `store_input`."""
+    data = decode_base64(text)
+    try:
+        return inputs.add_mask(data, cut=cut)
+    except BadPicture as error:
+        raise invalid_image() from error
+
+
 def read_base64(text: object) -> PictureRecord:
     """What the picture in a request says about itself; FourKeyError for what is no picture."""
     data = decode_base64(text)
@@ -69,18 +78,13 @@ def open_base64(text: object) -> tuple[Image.Image, PictureRecord]:
         raise invalid_image() from error
 
 
-def check_mask(text: str) -> None:
-    """FourKeyError for a mask that is no picture."""
-    open_base64(text)
-
-
 __all__ = [
     "FourKeyError",
-    "check_mask",
     "data_uri",
     "decode_base64",
     "encode_base64",
     "open_base64",
     "read_base64",
     "store_input",
+    "store_mask",
 ]

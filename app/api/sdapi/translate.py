@@ -6,10 +6,11 @@ from app.api.prompts import final_prompts
 from app.api.sdapi.errors import FourKeyError
 from app.api.sdapi.hires import hires_values
 from app.api.sdapi.infotext import fill_from_infotext
+from app.api.sdapi.masks import mask_values
 from app.api.sdapi.pictures import store_input
 from app.api.sdapi.requests import GenerationRequest, Img2ImgRequest
 from app.api.sdapi.scripts import check_scripts
-from app.api.sdapi.unsupported import LATENT_RESIZE, NO_CHECKPOINT, refuse_unsupported
+from app.api.sdapi.unsupported import NO_CHECKPOINT, refuse_unsupported
 from app.api.services import Services
 from app.jobs import OptionsView
 from app.schema.errors import InvalidParams
@@ -114,6 +115,8 @@ def _img2img(services: Services, request: Img2ImgRequest, options: OptionsView) 
         "batch_size": len(pictures) if len(pictures) > 1 else most,
         "denoising_strength": request.denoising_strength,
         # A1111 takes any other number for 0.
-        "resize_mode": request.resize_mode if request.resize_mode in (1, 2, LATENT_RESIZE) else 0,
+        "resize_mode": request.resize_mode if request.resize_mode in (1, 2, 3) else 0,
+        "image_cfg_scale": request.image_cfg_scale,
         "init_images": tuple(store_input(services.inputs, picture, background) for picture in pictures),
+        **mask_values(services.inputs, request),
     }

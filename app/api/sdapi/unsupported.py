@@ -3,7 +3,6 @@
 from collections.abc import Iterator
 
 from app.api.sdapi.errors import FourKeyError
-from app.api.sdapi.pictures import check_mask
 from app.api.sdapi.requests import GenerationRequest, Img2ImgRequest, Txt2ImgRequest
 from app.models import Catalog
 from app.schema.errors import NotSupported, UnknownName, shown
@@ -11,8 +10,6 @@ from app.schema.upscalers import IMAGE_UPSCALERS, LATENT_UPSCALERS
 
 NO_CHECKPOINT = ("", "None", "Use same checkpoint")
 """What A1111 takes for no checkpoint, for the refiner and for the hires pass."""
-LATENT_RESIZE = 3
-"""`resize_mode` of img2img that enlarges latents."""
 
 
 def refuse_unsupported(request: GenerationRequest, catalog: Catalog) -> None:
@@ -29,8 +26,6 @@ def _check_names(request: GenerationRequest, catalog: Catalog) -> None:
             raise FourKeyError(500, error="Exception", errors=f"could not find upscaler named {shown(str(request.hr_upscaler))}")
         _check_checkpoint(request.hr_checkpoint_name, catalog)
     _check_checkpoint(request.refiner_checkpoint, catalog)
-    if isinstance(request, Img2ImgRequest) and request.mask:
-        check_mask(request.mask)
 
 
 def _check_checkpoint(name: str | None, catalog: Catalog) -> None:
@@ -48,9 +43,5 @@ def _common(request: GenerationRequest) -> Iterator[str]:
 
 
 def _img2img(request: Img2ImgRequest) -> Iterator[str]:
-    if request.mask:
-        yield "Inpainting (mask) is not there yet."
     if request.latent_mask:
-        yield "latent_mask is not there yet."
-    if request.resize_mode == LATENT_RESIZE:
-        yield "resize_mode 3 (latent upscale) is not there yet."
+        yield "latent_mask is not there; send the mask in mask."

@@ -50,7 +50,12 @@ ELEMENT_NAMES: dict[str, str] = {
 }
 """A1111's element names, where they are not the schema's: user scripts and styles look for `txt2img_sampling`."""
 
-RESIZE_MODES: tuple[tuple[str, int], ...] = (("Just resize", 0), ("Crop and resize", 1), ("Resize and fill", 2))
+RESIZE_MODES: tuple[tuple[str, int], ...] = (
+    ("Just resize", 0),
+    ("Crop and resize", 1),
+    ("Resize and fill", 2),
+    ("Just resize (latent upscale)", 3),
+)
 
 
 def title_of(name: str) -> str:

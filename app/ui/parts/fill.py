@@ -37,7 +37,8 @@ def fill_from_infotext(text: str, catalog: Catalog, *, leave: Collection[str] = 
     record = read_text(text)
     restored = params_from_infotext(record.usable)
     values = {**restored.values, **_exactly(chunk)}
-    values = {name: value for name, value in values.items() if name not in ("checkpoint", "mode", "init_images") and name not in leave}
+    apart = {"checkpoint", "mode", "init_images", "mask", *leave}
+    values = {name: value for name, value in values.items() if name not in apart}
     is_whole = "steps" in restored.values
     if is_whole:
         # Its silence means that they were not used.

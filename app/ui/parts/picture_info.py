@@ -16,7 +16,7 @@ from app.ui.parts.fields import title_of
 from app.ui.parts.resources import Resource, resources_of
 from app.ui.parts.verdict import verdict_of
 
-HIDDEN = frozenset(("mode", "checkpoint", "init_images"))
+HIDDEN = frozenset(("mode", "checkpoint", "init_images", "mask"))
 _TEXTS = (".txt", ".json")
 
 

@@ -156,7 +156,11 @@ SECTIONS: tuple[tuple[str, tuple[Setting, ...]], ...] = (
             Setting("initial_noise_multiplier", "Noise multiplier", "Below 1 softens the picture."),
             Setting("img2img_extra_noise", "Extra noise for img2img and hires fix", "More detail, also where there was none."),
             Setting("img2img_fix_steps", "Do all the steps, whatever the denoising strength"),
-            Setting("img2img_color_correction", "Keep the colours of the input picture", "Not there yet: img2img is refused with it."),
+            Setting("img2img_color_correction", "Keep the colours of the input picture"),
+            Setting("inpainting_mask_weight", "Inpainting conditioning mask strength", "Below 1 inpainting checkpoints see what it hides."),
+            Setting("overlay_inpaint", "Lay the original over the result outside the mask"),
+            Setting("return_mask", "Show the mask among the results"),
+            Setting("return_mask_composite", "Show what was drawn under the mask among the results"),
         ),
     ),
     (

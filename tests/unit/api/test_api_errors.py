@@ -116,10 +116,12 @@ IMG2IMG_BAD = {
     "more pictures than the batch": ({"init_images": [picture(), picture()]}, 422, "bad number of images passed: 2"),
     "strength 2": ({"denoising_strength": 2}, 422, "denoising_strength"),
     "an address": ({"init_images": ["http://127.0.0.1:1/x.png"]}, 422, "base64"),
-    "latent upscale": ({"resize_mode": 3}, 422, "resize_mode 3"),
-    "mask": ({"mask": picture()}, 422, "mask"),
+    "latent mask": ({"latent_mask": picture()}, 422, "latent_mask"),
+    "null for the mask's blur": ({"mask": picture(), "mask_blur_x": None}, 422, "mask_blur_x"),
+    "blur of a thousand pixels": ({"mask": picture(), "mask_blur": 1000}, 422, "mask_blur_x"),
+    "fill of another kind": ({"mask": picture(), "inpainting_fill": 4}, 422, "inpainting_fill"),
+    "too many arguments": ({"mask": picture(), "alwayson_scripts": {"Soft inpainting": {"args": [True] * 8}}}, 422, "7 arguments"),
     "noise multiplier": ({"initial_noise_multiplier": -0.7}, 422, "initial_noise_multiplier"),
-    "colours of the input": ({"override_settings": {"img2img_color_correction": True}}, 422, "img2img_color_correction is not there yet"),
 }
 
 

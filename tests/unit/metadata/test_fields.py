@@ -81,6 +81,11 @@ def test_every_labelled_field_of_the_schema_can_appear() -> None:
         **labels(make_params(tiling=True, sd_noise_schedule="Zero Terminal SNR", use_downcasted_alpha_bar=True, **HIRES)),
         **labels(make_params(enable_hr=True, hr_resize_x=128)),
         **labels(make_params(sampler="Euler", scheduler="Karras", always_discard_next_to_last_sigma=True, **RANGE)),
+        **labels(
+            make_params(
+                mode="img2img", init_images=("x",), mask="m", soft_inpainting=True, inpainting_mask_invert=True, inpainting_fill=0
+            )
+        ),
     }
     assert {label_of(name) for name in GenerationParams.model_fields if not view_of(name).where_it_acts} - {None} <= said.keys()
 

@@ -63,6 +63,13 @@ def test_every_rare_field_comes_back(sampler: str, scheduler: str, told: int) ->
         assert {name: again[name] for name in (*RARE, *ACTED)} == {**RARE, **ACTED} | (RESET_RHO if scheduler == "Beta" else {})
         assert len(restored.values.keys() & RARE.keys()) == told
 
+MASKED = {
+    "mask_blur_x": 6, "mask_blur_y": 6, "inpainting_mask_invert": True, "inpainting_fill": 2, "inpaint_full_res": True,
+    "inpaint_full_res_padding": 8, "soft_inpainting": True, "soft_inpainting_bias": 2.5, "soft_inpainting_preservation": 1,
+    "soft_inpainting_contrast": 8, "soft_inpainting_mask_influence": 0.25, "soft_inpainting_threshold": 1,
+    "soft_inpainting_difference_contrast": 4,
+}  # fmt: skip
+
 
 @settings(max_examples=150, deadline=None)
 @given(PARAMS)
@@ -92,7 +99,29 @@ def test_every_labelled_field_is_in_the_round_trip() -> None:
     labelled = {name for name in GenerationParams.model_fields if label_of(name)}
     named = {"steps", "sampler", "scheduler", "cfg_scale", "seed", "width", "height", "clip_skip", "denoising_strength", "checkpoint"}
     sizes = {"hr_scale", "hr_resize_x", "hr_resize_y", "initial_noise_multiplier"}
-    assert labelled == named | RARE.keys() | ACTED.keys() | HIRES.keys() - {"enable_hr"} | sizes | {"eta"}  # eta: see below
+    inpaint = MASKED.keys() | {"image_cfg_scale", "inpainting_mask_weight"}
+    assert labelled == named | inpaint | RARE.keys() | ACTED.keys() | HIRES.keys() - {"enable_hr"} | sizes | {"eta"}  # eta: see below
+
+
+@pytest.mark.parametrize("words", [{}, {"inpainting_fill": 3}])
+def test_settings_of_a_mask_come_back(words: dict[str, object]) -> None:
+    masked = MASKED | words
+    params = make_params(mode="img2img", init_images=("id",), mask="id", **masked, inpainting_mask_weight=0.5, image_cfg_scale=1.5)
+    told = {"Inpaint area": "Only masked", "Masked area padding": "8", "Conditional mask weight": "0.5", "Image CFG scale": "1.5"}
+    fields = infotext_fields(params, seed=1, model_name="m", model_hash="", extras=told)
+    text = format_infotext("a", "", fields)
+    assert f"Mask blur: 6, Inpaint area: Only masked, Masked area padding: 8, Masked content: {dict(fields)['Masked content']}" in text
+    for restored in (params_from_infotext(text), params_from_infotext(parse_infotext(text))):
+        assert restored.extras == {} and restored.warnings == ()
+        again = masked | {"inpainting_mask_weight": 0.5, "image_cfg_scale": 1.5}
+        assert {name: restored.values[name] for name in again} == again
+
+
+def test_settings_of_a_mask_are_silent_without_one() -> None:
+    said = infotext_fields(make_params(mode="img2img", init_images=("id",), **MASKED), seed=1, model_name="m", model_hash="")
+    assert not [label for label, _ in said if "ask" in label or "npaint" in label]
+    unlike = make_params(mode="img2img", init_images=("id",), mask="id", mask_blur_x=2, mask_blur_y=4)
+    assert "Mask blur" not in dict(infotext_fields(unlike, seed=1, model_name="m", model_hash=""))
 
 
 @pytest.mark.parametrize("size", [{"hr_scale": 1.5}, {"hr_resize_x": 128, "hr_resize_y": 96}, {"hr_resize_x": 128, "hr_resize_y": 0}])
@@ -131,7 +160,7 @@ def test_eta_comes_back_from_either_label(sampler: str) -> None:
 
 
 def test_extras_come_back_too() -> None:
-    extras = {"VAE hash": "34b1", "Mask blur": "4", "Lora hashes": "a: 1, b: 2"}
+    extras = {"VAE hash": "34b1", "Loops": "4", "Lora hashes": "a: 1, b: 2"}
     fields = infotext_fields(make_params(), seed=1, model_name="m", model_hash="0", extras=extras)
     text = format_infotext("a", "", fields)
     assert params_from_infotext(text).extras == extras

@@ -1,0 +1,97 @@
+"""How an input picture becomes what is drawn on, and how what was drawn goes back onto it."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+from PIL import Image
+
+from app.recipes.colours import matched
+from app.recipes.masks import PixelMask, cut_out, filled
+from app.recipes.resize import COVER, LATENT, STRETCH, InputPicture, Pixels, resized
+from app.schema.params import GenerationParams
+
+ORIGINAL = 1
+"""`inpainting_fill`: what is under the mask stays at first."""
+
+
+@dataclass(frozen=True, eq=False)
+class Touched:
+    """A result after its last touches, and what is shown beside it."""
+
+    pixels: Pixels
+    beside: tuple[Pixels, ...] = ()
+
+
+Touch = Callable[[int, Pixels], Touched]
+"""The last touches to picture number n of a batch, after it was decoded."""
+
+
+@dataclass(frozen=True, eq=False)
+class Canvas:
+    """The settings and the mask of one job. Pictures are decoded anew where they are needed, so that none are held meanwhile."""
+
+    params: GenerationParams
+    mask: PixelMask | None
+
+    def ground(self, picture: InputPicture) -> Image.Image:
+        """What the result is laid over: the input picture, at the job's size unless only a part of it is drawn."""
+        image = Image.fromarray(picture()).convert("RGB")
+        params = self.params
+        if params.resize_mode == LATENT or (self.mask is not None and self.mask.box is not None):
+            return image
+        return resized(image, params.width, params.height, params.resize_mode)
+
+    def start(self, picture: InputPicture) -> Pixels:
+        """What is encoded: (height, width, 3) uint8."""
+        image, mask = self.ground(picture), self.mask
+        if mask is None:
+            return np.asarray(image)
+        size = self.params.width, self.params.height
+        if mask.box is not None:
+            image = resized(image.crop(mask.box), *size, COVER)
+        if self.params.inpainting_fill != ORIGINAL:
+            image = filled(image, resized(mask.drawn, *image.size, STRETCH))
+        return np.asarray(image)
+
+    def finish(self, picture: InputPicture, pixels: Pixels) -> Touched:
+        """The result on its ground, with the colours of the input picture if they are wanted."""
+        params, result = self.params, Image.fromarray(pixels)
+        if params.img2img_color_correction:
+            result = matched(result, Image.fromarray(self.start(picture)))
+        if self.mask is None:
+            return Touched(np.asarray(result))
+        ground = self.ground(picture)
+        mask = self.mask.on(ground, params.resize_mode)
+        if mask.box is not None and params.overlay_inpaint:
+            result = _put_back(result, ground.size, mask)
+        drawn = result
+        if params.overlay_inpaint:
+            result = _laid_over(result, ground, mask)
+        return Touched(np.asarray(result), tuple(self._beside(drawn, mask)))
+
+    def _beside(self, drawn: Image.Image, mask: PixelMask) -> list[Pixels]:
+        beside = []
+        if self.params.return_mask:
+            beside.append(np.asarray(mask.laid.convert("RGB")))
+        if self.params.return_mask_composite:
+            shape = resized(mask.laid, *drawn.size, STRETCH)
+            alone = Image.composite(drawn.convert("RGBA").convert("RGBa"), Image.new("RGBa", drawn.size), shape)
+            beside.append(np.asarray(alone.convert("RGBA")))
+        return beside
+
+
+def _put_back(result: Image.Image, size: tuple[int, int], mask: PixelMask) -> Image.Image:
+    """The drawn part in its place on an empty picture."""
+    assert mask.box is not None
+    left, top, right, bottom = mask.box
+    canvas = Image.new("RGBA", size)
+    canvas.paste(resized(result, right - left, bottom - top, COVER), (left, top))
+    return canvas
+
+
+def _laid_over(result: Image.Image, ground: Image.Image, mask: PixelMask) -> Image.Image:
+    """The result under the ground from which the mask has been cut out."""
+    below = result.convert("RGBA")
+    below.alpha_composite(cut_out(ground, mask.laid).convert("RGBA"))
+    return below.convert("RGB")

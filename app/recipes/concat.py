@@ -1,0 +1,93 @@
+"""What checkpoints with further input channels want beside the latents: inpainting (a mask and a picture), editing (a picture)."""
+
+from collections.abc import Generator
+from dataclasses import dataclass
+from typing import cast
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from app.recipes.canvas import Canvas
+from app.recipes.ops import Answer, EncodeImage, ModelInfo, Op
+from app.recipes.resize import InputPicture, to_unit
+from app.recipes.settings import acted
+from app.schema.errors import NotSupported
+from app.schema.hires import LATENT_PX
+from app.schema.params import GenerationParams
+
+MID_GREY = 0.0
+"""Of the range -1..1."""
+Told = dict[str, str]
+
+
+@dataclass(frozen=True, eq=False)
+class Source:
+    """The pictures a job starts from, one each picture of a batch."""
+
+    canvas: Canvas
+    pictures: tuple[InputPicture, ...]
+
+
+def concat_of(
+    params: GenerationParams, info: ModelInfo, checkpoint: str, latent_size: tuple[int, int], source: Source | None
+) -> Generator[Op, Answer, tuple[Tensor | None, Told]]:
+    """(1 or pictures, concat channels, height/8, width/8) with the infotext fields that say so; nothing for plain checkpoints."""
+    if info.concat_channels == 0:
+        return None, {}
+    if info.edits:
+        if source is None:
+            raise NotSupported(f"{info.name} edits pictures (InstructPix2Pix); text to picture needs a plain or an inpainting checkpoint.")
+        told = acted(params, ["image_cfg_scale"]) if params.image_cfg_scale is not None else {}
+        return (yield from _edited(info, checkpoint, latent_size, source)), told
+    if info.concat_channels != info.latent_channels + 1:
+        raise NotSupported(f"{info.name} takes {info.concat_channels} further channels, which no kind of picture is known for.")
+    told = acted(params, ["inpainting_mask_weight"])
+    if source is None:
+        return (yield from _blank(info, checkpoint, latent_size)), told
+    return (yield from _inpainted(params, info, checkpoint, latent_size, source)), told
+
+
+def _blank(info: ModelInfo, checkpoint: str, latent_size: tuple[int, int]) -> Generator[Op, Answer, Tensor]:
+    """A full mask over the encoding of a mid-grey picture."""
+    height, width = latent_size
+    grey = torch.full((1, 3, height * LATENT_PX, width * LATENT_PX), MID_GREY)
+    latents = cast(Tensor, (yield EncodeImage(checkpoint, grey, info.vae)))
+    return torch.cat([torch.ones(1, 1, *latents.shape[2:], device=latents.device), latents], dim=1)
+
+
+def _edited(info: ModelInfo, checkpoint: str, latent_size: tuple[int, int], source: Source) -> Generator[Op, Answer, Tensor]:
+    """The picture's latents as the autoencoder gives them, not scaled (Brooks et al. 2023 trained so)."""
+    found: dict[InputPicture, Tensor] = {}
+    for picture in dict.fromkeys(source.pictures):
+        pixels = to_unit(source.canvas.start(picture))
+        found[picture] = _fitted(cast(Tensor, (yield EncodeImage(checkpoint, pixels, info.vae))), latent_size) / info.latent_scale
+    return _each(found, source)
+
+
+def _inpainted(
+    params: GenerationParams, info: ModelInfo, checkpoint: str, latent_size: tuple[int, int], source: Source
+) -> Generator[Op, Answer, Tensor]:
+    """The mask (all of the picture without one) and the picture with the masked part grey, as far as the mask weight says."""
+    mask = source.canvas.mask
+    found: dict[InputPicture, Tensor] = {}
+    for picture in dict.fromkeys(source.pictures):
+        pixels = to_unit(source.canvas.start(picture))
+        size = pixels.shape[2:]
+        drawn = torch.ones(1, 1, *size) if mask is None else mask.pixels(size[0], size[1], whole=params.mask_round)
+        hidden = torch.lerp(pixels, pixels * (1 - drawn), params.inpainting_mask_weight)
+        latents = cast(Tensor, (yield EncodeImage(checkpoint, hidden, info.vae)))
+        small = F.interpolate(drawn, size=latents.shape[2:]).to(latents.device)
+        found[picture] = _fitted(torch.cat([small, latents], dim=1), latent_size)
+    return _each(found, source)
+
+
+def _fitted(latents: Tensor, size: tuple[int, int]) -> Tensor:
+    """At the size of what is drawn, which is another where latents are resized."""
+    return latents if latents.shape[2:] == size else F.interpolate(latents, size=size, mode="bilinear")
+
+
+def _each(found: dict[InputPicture, Tensor], source: Source) -> Tensor:
+    if len(found) == 1:
+        return next(iter(found.values()))
+    return torch.cat([found[picture] for picture in source.pictures])

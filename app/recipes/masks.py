@@ -1,0 +1,138 @@
+"""Masks as pixels: blurred, cut to the part that is drawn, brought to the job's size."""
+
+from dataclasses import dataclass, field, replace
+
+import numpy as np
+import torch
+from PIL import Image, ImageFilter, ImageOps
+from scipy.ndimage import correlate1d
+from torch import Tensor
+
+from app.recipes.resize import COVER, STRETCH, Pixels, resized
+from app.recipes.settings import label_of
+from app.schema.params import GenerationParams
+
+Box = tuple[int, int, int, int]
+"""Left, top, right, bottom in pixels; the last two are outside."""
+KERNEL_SIGMAS = 2.5
+"""How far a blur reaches on either side, in its sigmas."""
+_UNIT = 256
+FILL_BLURS = ((256, 1), (64, 1), (16, 2), (4, 4), (2, 2), (0, 1))
+"""(radius in pixels, how often it is laid on) of the blurs that fill what is under a mask, widest first."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class PixelMask:
+    """A job's mask at its two sizes; white is drawn anew."""
+
+    drawn: Image.Image
+    """Grey, of the job's size: what is drawn anew of the picture that is encoded."""
+    laid: Image.Image
+    """Grey, of the ground's size: where the result is laid over the ground."""
+    box: Box | None = None
+    """The part of the ground that is drawn; None: all of it."""
+    told: dict[str, str] = field(default_factory=dict)
+    """Infotext fields of settings that acted."""
+
+    def latent(self, height: int, width: int, *, whole: bool) -> Tensor:
+        """(1, 1, height, width) float32 in 0..1, what is drawn anew of the latents; `whole`: each latent or nothing of it."""
+        return _share(self.drawn.resize((width, height), Image.Resampling.BICUBIC), whole=whole)
+
+    def pixels(self, height: int, width: int, *, whole: bool) -> Tensor:
+        """The same for the pixels of the picture that is encoded."""
+        return _share(resized(self.drawn, width, height, STRETCH), whole=whole)
+
+    def on(self, ground: Image.Image, mode: int) -> "PixelMask":
+        """The mask for a ground that may be of another size than the mask was."""
+        return self if self.laid.size == ground.size else replace(self, laid=resized(self.laid, *ground.size, mode))
+
+
+def _share(mask: Image.Image, *, whole: bool) -> Tensor:
+    share = torch.from_numpy(np.array(mask)).float()[None, None] / 255
+    return share.round() if whole else share
+
+
+def pixel_mask(params: GenerationParams, mask: Pixels) -> PixelMask | None:
+    """The mask (height, width) uint8 as the settings want it; None where only the masked part is to be drawn and there is none."""
+    image = Image.fromarray(mask)
+    if params.inpainting_mask_invert:
+        image = ImageOps.invert(image)
+    image = Image.fromarray(blurred(np.asarray(image), params.mask_blur_x, params.mask_blur_y))
+    size = params.width, params.height
+    if not params.inpaint_full_res:
+        drawn = resized(image, *size, params.resize_mode)
+        return PixelMask(drawn=drawn, laid=drawn.point(lambda value: min(2 * value, 255)))
+    tight = image.getbbox()
+    if tight is None:
+        return None
+    box = crop_box(tight, params.inpaint_full_res_padding, size, image.size)
+    told = {
+        label_of("inpaint_full_res"): "Only masked",
+        label_of("inpaint_full_res_padding"): str(params.inpaint_full_res_padding),
+    }
+    return PixelMask(drawn=resized(image.crop(box), *size, COVER), laid=image, box=box, told=told)
+
+
+def blurred(mask: Pixels, sigma_x: int, sigma_y: int) -> Pixels:
+    """Gaussian blur of (height, width) uint8, each axis by itself and rounded in between; the picture is mirrored at its edges."""
+    for axis, sigma in ((1, sigma_x), (0, sigma_y)):
+        if sigma > 0:
+            total = correlate1d(mask.astype(np.int32), gaussian_kernel(sigma), axis=axis, mode="mirror")
+            mask = ((total + _UNIT // 2) // _UNIT).astype(np.uint8)
+    return mask
+
+
+def gaussian_kernel(sigma: int) -> list[int]:
+    """Weights that add up to 256, in whole numbers as OpenCV has them for 8-bit pixels, so that masks are A1111's to the last bit.
+
+    The rounding of each weight is carried over to the next one, from the ends inwards; the middle takes the rest.
+    """
+    reach = int(KERNEL_SIGMAS * sigma + 0.5)
+    exact = np.exp(-(np.arange(-reach, reach + 1) ** 2) / (2 * sigma**2))
+    half, carried = list[int](), 0.0
+    for weight in exact[:reach] / exact.sum() * _UNIT:
+        half.append(round(float(weight) + carried))
+        carried += float(weight) - half[-1]
+    return [*half, _UNIT - 2 * sum(half), *reversed(half)]
+
+
+def crop_box(tight: Box, padding: int, size: tuple[int, int], picture: tuple[int, int]) -> Box:
+    """The masked part with its surroundings, grown along one side to the shape of `size` (width, height) as far as the picture reaches."""
+    left, top = max(tight[0] - padding, 0), max(tight[1] - padding, 0)
+    right, bottom = min(tight[2] + padding, picture[0]), min(tight[3] + padding, picture[1])
+    shape = size[0] / size[1]
+    if (right - left) / (bottom - top) > shape:
+        top, bottom = _grown(top, bottom, (right - left) / shape, picture[1])
+    else:
+        left, right = _grown(left, right, (bottom - top) * shape, picture[0])
+    return left, top, right, bottom
+
+
+def _grown(low: int, high: int, wanted: float, limit: int) -> tuple[int, int]:
+    """A stretch of about the wanted length around the old one, moved to lie within 0..limit."""
+    more = int(wanted - (high - low))
+    low -= more // 2
+    high += more - more // 2
+    if high > limit:
+        low, high = low - (high - limit), limit
+    if low < 0:
+        low, high = 0, min(high - low, limit)
+    return low, high
+
+
+def cut_out(picture: Image.Image, mask: Image.Image) -> Image.Image:
+    """The picture without what is under the mask: RGBa, colours multiplied by what is left of them."""
+    left = Image.new("RGBa", picture.size)
+    left.paste(picture.convert("RGBA").convert("RGBa"), mask=ImageOps.invert(mask))
+    return left
+
+
+def filled(picture: Image.Image, mask: Image.Image) -> Image.Image:
+    """The picture with the colours around the mask spread under it (masked content "fill"), RGB."""
+    ground = Image.new("RGBA", picture.size)
+    rest = cut_out(picture, mask)
+    for radius, times in FILL_BLURS:
+        spread = rest.filter(ImageFilter.GaussianBlur(radius)).convert("RGBA")
+        for _ in range(times):
+            ground.alpha_composite(spread)
+    return ground.convert("RGB")
