@@ -139,7 +139,7 @@ class Server:
         from app.api import Services
         from app.engine.choice import make_engine
         from app.gallery import Gallery
-        from app.jobs import Jobs, OptionsStore
+        from app.jobs import Jobs, OptionsStore, SavedCopies
         from app.models import Catalog, make_folders
         from app.prompt import Styles, Tokenizer
 
@@ -166,6 +166,7 @@ class Server:
             settings=settings,
             jobs=self.jobs,
             inputs=self.jobs.inputs,
+            copies=SavedCopies(settings.data_dir / "log" / "images"),
             options=self.options,
             catalog=self.catalog,
             gallery=self.gallery,

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from app.api.machine import Machine
 from app.engine.client import EngineClient
 from app.gallery import Gallery
-from app.jobs import Inputs, Jobs, OptionsStore
+from app.jobs import Inputs, Jobs, OptionsStore, SavedCopies
 from app.models import Catalog
 from app.prompt import Styles, Tokenizer
 from app.schema.settings import ServerSettings
@@ -18,6 +18,7 @@ class Services:
     settings: ServerSettings
     jobs: Jobs
     inputs: Inputs
+    copies: SavedCopies
     options: OptionsStore
     catalog: Catalog
     gallery: Gallery

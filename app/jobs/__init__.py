@@ -11,6 +11,7 @@ from app.jobs.files import CannotSave, DiskFull, Outputs
 from app.jobs.inputs import Inputs
 from app.jobs.options import OptionsStore, OptionsView
 from app.jobs.queue import Jobs
+from app.jobs.saved_copies import SavedCopies
 from app.jobs.views import ENDED, LIVE, JobError, JobPreview, JobState, JobView, PictureView, QueueCounts, RequestKey
 
 __all__ = [
@@ -31,5 +32,6 @@ __all__ = [
     "PictureView",
     "QueueCounts",
     "RequestKey",
+    "SavedCopies",
     "Subscription",
 ]

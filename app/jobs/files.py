@@ -123,8 +123,7 @@ class Outputs:
 
     def clean(self) -> int:
         """Removes what a crash left half-written; files that a living process is writing stay. Returns how many went."""
-        folders = (*FOLDERS.values(), *GRID_FOLDERS.values())
-        left = [path for folder in folders for path in (self.root / folder).rglob(f".*{TEMPORARY}") if _MARK.fullmatch(path.name)]
+        left = [path for path in self.root.rglob(f".*{TEMPORARY}") if _MARK.fullmatch(path.name)]
         return sum(_remove(path) for path in left if not _being_written(path))
 
     def save(self, mode: Mode, seed: int, data: bytes, suffix: str = ".png") -> str:

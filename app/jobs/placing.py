@@ -5,6 +5,7 @@ from pathlib import Path
 from app.jobs.files import FOLDERS, GRID_FOLDERS, FileName
 from app.jobs.options import OptionsView
 from app.jobs.patterns import NameFacts, file_stem, folders
+from app.jobs.safe_names import safe_folders
 
 GRID_NUMBER_DIGITS = 4
 _SEED, _SEED_AND_PROMPT = "[seed]", "[seed]-[prompt_spaces]"
@@ -20,14 +21,30 @@ def picture_place(root: Path, options: OptionsView, facts: NameFacts, suffix: st
         numbered=options.switch("save_images_add_number"),
         replaces=options.text("save_images_replace_action") == "Replace",
     )
-    return _below(root / FOLDERS[facts.params.mode], in_folders, options, facts), name
+    mode = facts.params.mode
+    return _below(_folder(root, options, FOLDERS[mode], "outdir_samples", f"outdir_{mode}_samples"), in_folders, options, facts), name
 
 
 def grid_place(root: Path, options: OptionsView, facts: NameFacts, suffix: str) -> tuple[Path, FileName]:
     """(folder, name) of a job's grid; `facts` are those of its first picture."""
     stem = file_stem(_SEED_AND_PROMPT, facts) if options.switch("grid_extended_filename") else ""
     name = FileName(stem=stem, suffix=suffix, prefix="grid", digits=GRID_NUMBER_DIGITS)
-    return _below(root / GRID_FOLDERS[facts.params.mode], options.switch("grid_save_to_dirs"), options, facts), name
+    mode = facts.params.mode
+    return _below(
+        _folder(root, options, GRID_FOLDERS[mode], "outdir_grids", f"outdir_{mode}_grids"),
+        options.switch("grid_save_to_dirs"),
+        options,
+        facts,
+    ), name
+
+
+def _folder(root: Path, options: OptionsView, usual: str, *names: str) -> Path:
+    """The folder that the first of these options names, which is always below the outputs folder, wherever that is."""
+    for name in names:
+        _, *below = options.text(name).split("/")
+        if parts := safe_folders("/".join(below)):
+            return root.joinpath(*parts)
+    return root / usual
 
 
 def _below(folder: Path, in_folders: bool, options: OptionsView, facts: NameFacts) -> Path:

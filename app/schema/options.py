@@ -31,7 +31,7 @@ MAX_LIST_ITEMS = 1_000
 KEPT: Mapping[str, str] = MappingProxyType(
     {
         "naming": "files that come from a batch of files are named like the others so far",
-        "folders": "folders are chosen when the server starts, with --outputs-dir and --data-dir",
+        "folders": "this folder is chosen when the server starts, with --outputs-dir and --data-dir",
         "grid": "grids with legends are not there yet",
         "extra_files": "of unfinished pictures and masks no files are saved yet",
         "upscaling": "upscalers are not there yet",
@@ -73,6 +73,8 @@ class Option:
     maximum: float | None = None
     pattern: str | None = None
     """What a text must match from end to end."""
+    example: str = ""
+    """A text that matches, where the default says too little."""
     field: str | None = None
     """The field of GenerationParams it sets."""
     own: bool = False
@@ -106,6 +108,7 @@ def option_table() -> Mapping[str, Option]:
             minimum=entry.get("minimum"),
             maximum=entry.get("maximum"),
             pattern=entry.get("pattern"),
+            example=entry.get("example", ""),
             field=fields.get(name),
             own=name in ours,
         )
@@ -231,7 +234,7 @@ def _in_range(option: Option, value: OptionValue) -> OptionValue:
     if option.maximum is not None and isinstance(value, int | float) and value > option.maximum:
         raise _wrong(option, f"{option.maximum:g} or less", value)
     if option.pattern and not re.fullmatch(option.pattern, str(value)):
-        raise _wrong(option, f"like {option.default}", value)
+        raise _wrong(option, f"like {option.example or option.default}", value)
     if option.field:
         # The limits stand in the schema of one job; they are asked there and told under the option's name.
         try:

@@ -1,5 +1,6 @@
 // <dk-results tab="txt2img">: progress, live preview, the gallery, and what can be done with the chosen picture.
 
+import { post } from "./api.js";
 import { copyText, define, h, iconButton, isVisible, setText } from "./dom.js";
 import { isActive, jobsOf, onJobs, pictureAddress } from "./jobs.js";
 import { sendPicture } from "./letters.js";
@@ -59,10 +60,11 @@ class Results extends HTMLElement {
     this.open = h("a", { class: "dk-icon-button dk-icon-open", title: "Open in a new tab", "aria-label": "Open the picture in a new tab", target: "_blank" });
     this.stripped = h("a", { class: "dk-icon-button dk-icon-shield", title: "Download without the settings in it",
       "aria-label": "Download the picture without its settings", id: `${this.tab}_stripped`, download: "" });
+    const save = iconButton("save", "Save a copy in log/images, with a line in log.csv", () => attempt(() => this.save()), { id: `save_${this.tab}` });
     const copy = iconButton("copy", "Copy the settings as text", () => this.copy());
     return h("div", { class: "dk-actions-row", hidden: true },
       send("txt2img", "Send to txt2img", "text"), send("img2img", "Send to img2img", "image"), send("pnginfo", "Send to PNG Info", "info"),
-      h("span", { class: "dk-icons" }, copy, this.open, this.download, this.stripped));
+      h("span", { class: "dk-icons" }, save, copy, this.open, this.download, this.stripped));
   }
 
   /** Newest job first, a job's pictures in their order. */
@@ -188,6 +190,14 @@ class Results extends HTMLElement {
 
   enlarge() {
     if (!this.image.hidden) openLightbox(this.shown(), (step) => this.move(step));
+  }
+
+  /** A1111's Save button. */
+  async save() {
+    const picture = this.chosen();
+    if (!picture) return;
+    const { saved_as: names } = await post(`api/v1/pictures/${encodeURIComponent(picture.id)}/save`);
+    note(`Saved as ${names.join(", ")}.`, "info");
   }
 
   async copy() {

@@ -192,7 +192,7 @@ def test_null_leaves_an_option_as_it_is(store):
         ("save_mask", True),
         ("ddim_discretize", "quad"),
         ("sd_vae_decode_method", "TAESD"),
-        ("outdir_txt2img_samples", "/etc"),
+        ("outdir_save", "/etc"),
         ("face_restoration", "nonsense"),
         ("interrogate_return_ranks", True),
         ("upscaler_for_img2img", "Lanczos"),

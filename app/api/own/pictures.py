@@ -28,6 +28,12 @@ class StoredInput(BaseModel):
     id: str
 
 
+class SavedPictures(BaseModel):
+    """Copies in the data folder."""
+
+    saved_as: list[str]
+
+
 def decoded(text: str) -> bytes:
     """The file in a base64 text or `data:` URI; BadPicture for other text."""
     try:
@@ -53,6 +59,15 @@ def picture_routes(services: Services) -> APIRouter:
     def infotext(picture: PictureId) -> PlainTextResponse:
         """How the picture was made, in A1111's words."""
         return PlainTextResponse(services.jobs.picture(picture).infotext)
+
+    @router.post("/pictures/{picture}/save")
+    def save(picture: PictureId) -> SavedPictures:
+        """A1111's Save: a copy in `log/images` and a line in its `log.csv`; of all pictures of the job without `save_selected_only`."""
+        options, chosen = services.options.view(), services.jobs.picture(picture)
+        views = [chosen] if options.switch("save_selected_only") else list(services.jobs.get(chosen.job).pictures)
+        kept = [(view, services.jobs.picture_bytes(view.id)) for view in views]
+        names = services.copies.keep(kept, in_log=options.switch("save_write_log_csv"))
+        return SavedPictures(saved_as=[f"log/images/{name}" for name in names])
 
     @router.post("/stripped", response_class=Response)
     async def strip(http: Request) -> Response:

@@ -39,6 +39,8 @@ SECTIONS: tuple[tuple[str, tuple[Setting, ...]], ...] = (
             Setting("img_downscale_threshold", "Largest file in MB"),
             Setting("target_side_length", "Longest side in pixels"),
             Setting("save_txt", "Save the settings as a text beside every picture"),
+            Setting("save_selected_only", "The Save button keeps one picture", "The chosen one, in log/images; otherwise all of its job."),
+            Setting("save_write_log_csv", "The Save button writes a line into log.csv"),
         ),
     ),
     (
@@ -51,6 +53,12 @@ SECTIONS: tuple[tuple[str, tuple[Setting, ...]], ...] = (
             Setting("grid_save_to_dirs", "Save grids in folders"),
             Setting("directories_filename_pattern", "Pattern of folder names", "For example [date] or [model_name]/[date]."),
             Setting("directories_max_prompt_words", "Most words of [prompt_words]"),
+            Setting("outdir_samples", "Folder of all pictures", "Below outputs, as outputs/mine; empty: the next two."),
+            Setting("outdir_txt2img_samples", "Folder of txt2img's pictures"),
+            Setting("outdir_img2img_samples", "Folder of img2img's pictures"),
+            Setting("outdir_grids", "Folder of all grids", "Empty: the next two."),
+            Setting("outdir_txt2img_grids", "Folder of txt2img's grids"),
+            Setting("outdir_img2img_grids", "Folder of img2img's grids"),
         ),
     ),
     (

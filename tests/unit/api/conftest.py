@@ -18,7 +18,7 @@ from starlette.testclient import TestClient
 
 from app.api import Services, install_api
 from app.gallery import Gallery
-from app.jobs import Jobs, OptionsStore
+from app.jobs import Jobs, OptionsStore, SavedCopies
 from app.models import EMBEDDED, Catalog
 from app.prompt import Styles, Tokenizer
 from app.schema.settings import ServerSettings
@@ -70,6 +70,7 @@ class World:
             settings=self.settings,
             jobs=self.jobs,
             inputs=self.jobs.inputs,
+            copies=SavedCopies(self.settings.data_dir / "log" / "images"),
             options=self.options,
             catalog=self.catalog,
             gallery=self.gallery,

@@ -1,6 +1,7 @@
 """Darkroom's own API: jobs with ids, pictures, uploads, tokens."""
 
 import base64
+import csv
 import io
 
 import pytest
@@ -172,3 +173,27 @@ def test_a_copy_without_settings(world: World, client: TestClient) -> None:
     for broken in (b"", b"no picture", whole.content[:200]):
         refused = client.post("/api/v1/stripped", content=broken)
         assert (refused.status_code, refused.json()["code"]) == (422, "bad_picture")
+
+
+def test_save_keeps_copies_and_a_table(world: World, client: TestClient) -> None:
+    job = submit(client, prompt='one, "two"\nthree', n_iter=2)
+    world.jobs.wait(job, 10)
+    first, second = client.get(f"/api/v1/jobs/{job}").json()["pictures"]
+    folder = world.settings.data_dir / "log" / "images"
+    assert client.post(f"/api/v1/pictures/{second['id']}/save").json() == {"saved_as": ["log/images/00000-6.png"]}
+    assert (folder / "00000-6.png").read_bytes() == client.get(second["url"]).content
+    world.options.set_many({"save_selected_only": False})
+    names = client.post(f"/api/v1/pictures/{first['id']}/save").json()["saved_as"]
+    assert names == ["log/images/00001-5.png", "log/images/00002-6.png"]
+    with (folder / "log.csv").open(encoding="utf-8", newline="") as file:
+        rows = list(csv.DictReader(file))
+    assert [(row["seed"], row["filename"], row["prompt"]) for row in rows] == [
+        ("6", "00000-6.png", 'one, "two"\nthree'),
+        ("5", "00001-5.png", 'one, "two"\nthree'),
+        ("6", "00002-6.png", 'one, "two"\nthree'),
+    ]
+    assert (rows[0]["width"], rows[0]["height"], rows[0]["sampler"], rows[0]["steps"], rows[0]["cfgs"]) == ("16", "24", "Euler", "3", "7.0")
+    world.options.set_many({"save_write_log_csv": False, "save_selected_only": True})
+    client.post(f"/api/v1/pictures/{first['id']}/save")
+    assert len((folder / "log.csv").read_bytes().splitlines()) == 1 + 3 * 2, "no new line; each prompt has two"
+    assert client.post("/api/v1/pictures/nope/save").status_code == 404

@@ -10,6 +10,7 @@ from app.jobs import Jobs, OptionsStore
 from app.jobs.files import FileName, Outputs
 from app.jobs.grids import grid_rows
 from app.metadata import params_of_chunk, read_picture
+from app.schema.errors import InvalidParams
 from app.schema.params import make_params
 
 
@@ -62,6 +63,19 @@ def test_a_prompt_cannot_leave_the_folder(jobs, options):
         "txt2img-images/_.._.._etc_passwd/00000-_.._.._etc_passwd.png",
     ]
     assert {path.name for path in jobs.outputs.root.parent.iterdir()} >= {"outputs"} and not (jobs.outputs.root / "etc").exists()
+
+
+def test_folders_of_pictures_and_grids_are_below_the_outputs(jobs, options):
+    options.set_many({"save_to_dirs": False, "grid_save_to_dirs": False, "outdir_txt2img_samples": "outputs/mine/of txt2img"})
+    assert made(jobs).pictures[0].path == "mine/of txt2img/00000-100-a red house.png"
+    options.set_many({"outdir_samples": "outputs/all", "outdir_grids": "outputs/all/grids"})
+    view = made(jobs, n_iter=2)
+    assert view.pictures[0].path == "all/00000-100-a red house.png" and view.grid.path == "all/grids/grid-0000.png"
+    options.set_many({"outdir_samples": "", "outdir_txt2img_samples": "outputs/txt2img-images"})
+    assert made(jobs).pictures[0].path.startswith("txt2img-images/")
+    for folder in ("/etc", "outputs/../..", "outputs/.hidden", "outputs", "outputs//a", "outputs/a\\b", "C:/x", "mine"):
+        with pytest.raises(InvalidParams, match="like outputs/mine"):
+            options.set_many({"outdir_samples": folder})
 
 
 def test_a_grid_of_several_pictures(jobs, options):
