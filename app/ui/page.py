@@ -34,7 +34,7 @@ def build_page(parts: PageParts) -> gr.Blocks:
     with gr.Blocks(title="Darkroom", analytics_enabled=False, fill_width=True) as blocks:
         post = build_post()
         top = build_top(parts.catalog.checkpoints(), chosen, options)
-        with gr.Tabs(elem_id="tabs") as strip:
+        with gr.Tabs(elem_id="tabs", overflow_behavior="wrap") as strip:
             with gr.Tab("txt2img", id="txt2img", elem_id="tab_txt2img"):
                 txt2img = build_txt2img(start, styles)
             with gr.Tab("img2img", id="img2img", elem_id="tab_img2img"):

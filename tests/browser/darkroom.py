@@ -103,7 +103,7 @@ class Darkroom:
 
     def picture_bytes(self, tab: str = "txt2img") -> bytes:
         """The chosen picture's file, as Download gives it."""
-        href = self.results(tab).locator("a[download]").get_attribute("href")
+        href = self.results(tab).locator("a.dk-icon-download").get_attribute("href")
         assert href is not None
         answer = self.page.request.get(href)
         assert answer.ok, answer.status
