@@ -18,9 +18,11 @@ linear, and nesting needs no recursion.
 """
 
 import re
+from bisect import bisect_left
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
+from math import lcm
 from typing import Final, TypeAlias
 
 _TOKEN: Final = re.compile(r"(?:[^\\\[\]():|]+|\\.)+|[\\\[\]():|]", re.DOTALL)
@@ -177,10 +179,16 @@ def prompt_schedule(prompt: str, steps: int, hires_steps: int | None = None, old
     sampling = _Pass(steps, hires_steps, old)
     reader = _Reader(sampling.last_step)
     reader.read(prompt)
-    ends = {sampling.count}
-    for edit in reader.edits:
-        if isinstance(edit, _Alternate):
-            ends.update(range(1, sampling.count))
-        elif edit.last > 0:
-            ends.add(edit.last)
-    return [(end, _text_at(reader.items, end)) for end in sorted(ends)]
+    switches = sorted({edit.last for edit in reader.edits if isinstance(edit, _Switch) and edit.last > 0})
+    lengths = {len(edit.choices) for edit in reader.edits if isinstance(edit, _Alternate)}
+    ends = {sampling.count, *switches, *(range(1, sampling.count) if lengths else ())}
+    period = lcm(*lengths)
+    texts: dict[tuple[int, int], str] = {}
+    """By how many switches are over and the place in the round of all alternations: what says the same is one string."""
+    spans = []
+    for end in sorted(ends):
+        key = bisect_left(switches, end), (end - 1) % period
+        if key not in texts:
+            texts[key] = _text_at(reader.items, end)
+        spans.append((end, texts[key]))
+    return spans

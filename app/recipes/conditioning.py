@@ -1,6 +1,7 @@
 """From prompt texts to conditionings: schedules, AND, chunks, emphasis."""
 
-from collections.abc import Generator, Sequence
+from collections import Counter
+from collections.abc import Callable, Generator, Sequence
 from dataclasses import dataclass
 from typing import cast
 
@@ -11,7 +12,11 @@ from app.prompt import ChunkedPrompt, Tokenizer, chunk_prompt, chunk_prompt_old,
 from app.recipes.ops import Adapters, Answer, Encode, HashEmbeddings, ModelInfo, Op
 from app.recipes.settings import acted
 from app.sampling.guidance import Conditions, Scheduled
+from app.schema.errors import TooLarge
 from app.schema.params import GenerationParams
+
+MOST_CHUNKS = 4096
+"""Chunks that a prompt and its negative may have, in all texts of their schedules: a gigabyte of conditionings for SD1."""
 
 Told = dict[str, str]
 """Infotext fields of settings that acted on the prompts."""
@@ -52,7 +57,7 @@ def conditions_of(
     told = ["emphasis"] if texts.use_emphasis and params.emphasis != "Original" else []
     if longest != _tokens(negative) and params.pad_cond_uncond_v0:
         told.append("pad_cond_uncond_v0")
-        negative = _stretched(Scheduled(tuple((end, context[:longest]) for end, context in negative.spans)), longest)
+        negative = _stretched(_each(negative, lambda c: c[:longest]), longest)
     elif longest != _tokens(negative) and params.pad_cond_uncond:
         told.append("pad_cond_uncond")
         empty = yield from texts.empty()
@@ -69,6 +74,7 @@ class _Texts:
         self._embeddings = encoder.info.embeddings
         self._used: dict[str, None] = {}
         """Embeddings that stood in some text so far, in order of mention."""
+        self._chunks = 0
         self.use_emphasis = False
         """Whether some text so far had brackets."""
 
@@ -82,10 +88,11 @@ class _Texts:
     def scheduled(self, text: str) -> Generator[Op, Answer, Scheduled]:
         """One prompt without AND; all texts of its schedule get the same number of chunks, filled up with empty ones."""
         spans = prompt_schedule(text, self._said.calls, self._said.hires_calls, old=self._params.use_old_scheduling)
-        prompts = [self._chunked(span) for _, span in spans]
+        times = Counter(said for _, said in spans)
+        prompts = [self._chunked(said) for said in times]
         self.use_emphasis = self.use_emphasis or any(prompt.uses_emphasis for prompt in prompts)
-        contexts = yield from self._contexts(prompts)
-        return Scheduled(tuple((end, context) for (end, _), context in zip(spans, contexts, strict=True)))
+        contexts = dict(zip(times, (yield from self._contexts(prompts, tuple(times.values()))), strict=True))
+        return Scheduled(tuple((end, contexts[said]) for end, said in spans))
 
     def empty(self) -> Generator[Op, Answer, Tensor]:
         """(77, width) of the empty prompt."""
@@ -99,33 +106,53 @@ class _Texts:
         backtrack = params.comma_padding_backtrack
         return chunk_prompt(text, self._tokenizer, emphasis=params.emphasis, backtrack=backtrack, embeddings=self._embeddings)
 
-    def _contexts(self, prompts: Sequence[ChunkedPrompt]) -> Generator[Op, Answer, list[Tensor]]:
-        """One (tokens, width) a prompt, all of the same length."""
+    def _contexts(self, prompts: Sequence[ChunkedPrompt], times: Sequence[int] = (1,)) -> Generator[Op, Answer, list[Tensor]]:
+        """One (tokens, width) a prompt, all of the same length; `times` is how often each stands in the schedule."""
         params = self._params
         count = max(len(prompt.chunks) for prompt in prompts)
+        self._chunks += count * len(prompts)
+        if self._chunks > MOST_CHUNKS:
+            raise TooLarge(
+                f"The texts that the prompts stand for at different steps have over {MOST_CHUNKS} chunks of 75 tokens together. "
+                "Let them change in fewer steps, or make them shorter."
+            )
         empty = self._chunked("").chunks[0]
         padded = [[*prompt.chunks, *[empty] * (count - len(prompt.chunks))] for prompt in prompts]
-        every = [chunk for chunks in padded for chunk in chunks]
-        self._used |= dict.fromkeys(fix.name for chunk in every for fix in chunk.fixes)
-        ids, fixes = tuple(chunk.ids for chunk in every), tuple(chunk.fixes for chunk in every)
+        places = {chunk: place for place, chunk in enumerate(dict.fromkeys((c.ids, c.fixes) for chunks in padded for c in chunks))}
+        ids, fixes = tuple(ids for ids, _ in places), tuple(fixes for _, fixes in places)
+        self._used |= dict.fromkeys(fix.name for of_chunk in fixes for fix in of_chunk)
         encoded = cast(Tensor, (yield Encode(self._encoder.checkpoint, ids, params.clip_skip, fixes, self._encoder.adapters)))
-        encoded = encoded.view(len(prompts), count, *encoded.shape[1:])
         keeps_mean = params.emphasis == "Original"
         columns = [
-            emphasised(encoded[:, i], [chunks[i].multipliers for chunks in padded], keeps_mean=keeps_mean) for i in range(count)
+            emphasised(
+                encoded[[places[chunks[i].ids, chunks[i].fixes] for chunks in padded]],
+                [chunks[i].multipliers for chunks in padded],
+                times,
+                keeps_mean=keeps_mean,
+            )
+            for i in range(count)
         ]
         return list(torch.cat(columns, dim=1))
 
 
-def emphasised(encoded: Tensor, multipliers: Sequence[Sequence[float]], *, keeps_mean: bool = True) -> Tensor:
+def emphasised(
+    encoded: Tensor, multipliers: Sequence[Sequence[float]], times: Sequence[int] | None = None, *, keeps_mean: bool = True
+) -> Tensor:
     """Every token's vector times its weight; the whole scaled back to its former mean (A1111's emphasis "Original"), or not ("No norm").
 
-    encoded (texts, 77, width), multipliers (texts, 77). The mean runs over all texts, which are those of one prompt's schedule.
+    encoded (texts, 77, width), multipliers (texts, 77). The mean runs over all texts, which are those of one prompt's schedule, each as
+    many `times` as it stands there (None: once).
     """
     if all(multiplier == 1 for text in multipliers for multiplier in text):
         return encoded
     weighted = encoded * torch.tensor(multipliers, device=encoded.device)[..., None]
-    return weighted * (encoded.mean() / weighted.mean()) if keeps_mean else weighted
+    return weighted * (_mean(encoded, times) / _mean(weighted, times)) if keeps_mean else weighted
+
+
+def _mean(encoded: Tensor, times: Sequence[int] | None) -> Tensor:
+    if times is None or len(set(times)) == 1:
+        return encoded.mean()
+    return encoded.mean(dim=(1, 2)) @ torch.tensor(times, device=encoded.device, dtype=encoded.dtype) / sum(times)
 
 
 def _tokens(part: Scheduled) -> int:
@@ -134,9 +161,15 @@ def _tokens(part: Scheduled) -> int:
 
 def _stretched(part: Scheduled, tokens: int) -> Scheduled:
     """Parts of AND must be of one length: the last vector of a shorter one is repeated, as A1111 does."""
-    return Scheduled(tuple((end, torch.cat([c, c[-1:].expand(tokens - len(c), -1)]) if len(c) < tokens else c) for end, c in part.spans))
+    return _each(part, lambda c: torch.cat([c, c[-1:].expand(tokens - len(c), -1)]) if len(c) < tokens else c)
 
 
 def _filled(part: Scheduled, empty: Tensor, tokens: int) -> Scheduled:
     """The part with whole empty chunks at its end, as many as it takes to have this many tokens."""
-    return Scheduled(tuple((end, torch.cat([c, *[empty] * ((tokens - len(c)) // len(empty))])) for end, c in part.spans))
+    return _each(part, lambda c: torch.cat([c, *[empty] * ((tokens - len(c)) // len(empty))]))
+
+
+def _each(part: Scheduled, change: Callable[[Tensor], Tensor]) -> Scheduled:
+    """The part with every conditioning changed; one that stands at many steps stays one."""
+    changed = {id(context): change(context) for _, context in part.spans}
+    return Scheduled(tuple((end, changed[id(context)]) for end, context in part.spans))

@@ -1,0 +1,82 @@
+"""From prompts to conditionings: what is encoded, how often, and what a schedule may cost."""
+
+import pytest
+import torch
+from torch import Tensor
+
+from app.prompt import Tokenizer
+from app.recipes.conditioning import MOST_CHUNKS, Encoder, Said, conditions_of, emphasised
+from app.recipes.ops import Encode, ModelInfo
+from app.sampling.guidance import Conditions
+from app.schema.errors import TooLarge
+from app.schema.params import make_params
+
+WIDTH = 2
+INFO = ModelInfo(
+    name="tiny",
+    alphas_cumprod=torch.ones(1000),
+    prediction="epsilon",
+    latent_channels=4,
+    concat_channels=0,
+    native_size_px=64,
+    device="cpu",
+)
+
+
+@pytest.fixture(scope="module")
+def tokenizer() -> Tokenizer:
+    return Tokenizer()
+
+
+def read(tokenizer: Tokenizer, prompt: str, calls: int, negative: str = "", **settings: object) -> tuple[Conditions, list[Encode]]:
+    """The conditionings, each token's vector being its id, and what was asked of the text encoder."""
+    params = make_params(prompt=prompt, negative_prompt=negative, **settings)
+    said = Said(prompt=prompt, negative=negative, calls=calls)
+    recipe = conditions_of(params, tokenizer, said, Encoder(checkpoint="tiny", info=INFO, adapters=()))
+    asked: list[Encode] = []
+    answer: Tensor | None = None
+    while True:
+        try:
+            op = next(recipe) if answer is None else recipe.send(answer)
+        except StopIteration as end:
+            return end.value[0], asked
+        assert isinstance(op, Encode)
+        asked.append(op)
+        answer = torch.tensor(op.ids, dtype=torch.float32)[..., None].expand(-1, -1, WIDTH) + 1
+
+
+@pytest.mark.parametrize(("padding", "negative"), [({}, ""), ({"pad_cond_uncond": True}, "a " * 60_000), ({}, "[x|y] " * 8000)])
+def test_a_long_alternation_costs_its_texts_and_not_its_steps(tokenizer: Tokenizer, padding: dict[str, bool], negative: str) -> None:
+    first, second = "red castle, " * 4000, "blue river, " * 4000
+    conditions, asked = read(tokenizer, f"[{first}|{second}]", 1000, negative[:99_000], **padding)
+    ((_, part),) = conditions.positive
+    assert [end for end, _ in part.spans] == list(range(1, 1001))
+    assert part.at(0) is part.at(1) and part.at(2) is part.at(4) is part.at(998) and part.at(1) is part.at(3)
+    held = {id(context): context.nbytes for _, context in (*part.spans, *conditions.negative.spans)}
+    assert len(held) <= 4 and sum(held.values()) <= 4 * part.at(0).nbytes
+    assert all(len(set(op.ids)) == len(op.ids) for op in asked), "no chunk is encoded twice"
+
+
+def test_texts_that_differ_at_every_step_have_a_limit(tokenizer: Tokenizer) -> None:
+    changing = "[" + "|".join("a " * n for n in range(100)) + "]" + "castle " * 4000
+    with pytest.raises(TooLarge, match=f"over {MOST_CHUNKS} chunks"):
+        read(tokenizer, changing, 150)
+    with pytest.raises(TooLarge, match="shorter"):
+        read(tokenizer, "a BREAK " * 12_000, 20)
+    read(tokenizer, changing, 20)
+
+
+@pytest.mark.parametrize("prompt", ["[(a:1.3)|b] c", "[(a:1.3)|b|(c)] [d:e:0.5]"])
+def test_the_mean_of_a_schedule_counts_a_text_as_often_as_it_stands(tokenizer: Tokenizer, prompt: str) -> None:
+    conditions, _ = read(tokenizer, prompt, 7)
+    plain, _ = read(tokenizer, prompt, 7, emphasis="Ignore")
+    weighted, _ = read(tokenizer, prompt, 7, emphasis="No norm")
+    ((_, part),), ((_, before),), ((_, after),) = conditions.positive, plain.positive, weighted.positive
+    scale = torch.stack([c for _, c in before.spans]).mean() / torch.stack([c for _, c in after.spans]).mean()
+    for (_, context), (_, weighed) in zip(part.spans, after.spans, strict=True):
+        torch.testing.assert_close(context, weighed * scale)
+
+
+def test_texts_without_emphasis_stay_as_they_are() -> None:
+    encoded = torch.rand(2, 77, WIDTH)
+    assert emphasised(encoded, [[1.0] * 77] * 2, (3, 4)) is encoded
