@@ -13,6 +13,7 @@ from app.cli.flags import add_settings_flags, settings_from
 from app.engine.client import Done, EngineJob, Event, Failed, InputPicture, Loading, PictureDone, Progress
 from app.engine.thread import ThreadEngine
 from app.jobs.files import FileName, Outputs
+from app.jobs.placing import FIRST_PASS
 from app.jobs.inputs import Inputs
 from app.metadata import encode_picture, format_infotext, infotext_fields
 from app.models import Catalog
@@ -130,6 +131,8 @@ def _show(event: Event) -> None:
 
 
 def _save(event: PictureDone, params: GenerationParams, settings: ServerSettings, folder: Path | None) -> Path:
+    if event.first_pass:
+        params = params.model_copy(update={"enable_hr": False})
     fields = infotext_fields(
         params,
         seed=event.seed,
@@ -139,7 +142,8 @@ def _save(event: PictureDone, params: GenerationParams, settings: ServerSettings
         extras=event.extras,
     )
     data = encode_picture(event.pixels, format_infotext(params.prompt, params.negative_prompt, fields))
+    ending = FIRST_PASS if event.first_pass else ""
     if folder is None:
         outputs = Outputs(settings.outputs)
-        return outputs.path(outputs.save(params.mode, event.seed, data))
-    return Outputs(folder).save_in(folder, FileName(stem=str(event.seed)), data)
+        return outputs.path(outputs.save(params.mode, event.seed, data, ending=ending))
+    return Outputs(folder).save_in(folder, FileName(stem=f"{event.seed}{ending}"), data)

@@ -95,6 +95,8 @@ class PictureDone(Event):
     """Further infotext fields, label to value."""
     beside: tuple[Pixels, ...] = ()
     """Pictures to be shown beside it: its mask, say. RGB or RGBA."""
+    first_pass: bool = False
+    """Whether it is what the hires fix begins with: a file at most, none of the job's pictures."""
 
 
 @dataclass(frozen=True)

@@ -236,7 +236,8 @@ class EngineLoop:
         if isinstance(op, Finished):
             sha256 = self._residency.sha256(job.params.checkpoint)
             extras = op.extras | running.told | {label: self._residency.title(name) for label, name in op.checkpoints.items()}
-            self._on_event(PictureDone(job.id, op.index, op.pixels, op.seed, op.model.name, sha256, extras, op.beside))
+            name = op.model.name
+            self._on_event(PictureDone(job.id, op.index, op.pixels, op.seed, name, sha256, extras, op.beside, op.first_pass))
             return
         self._on_event(Progress(job.id, op.step, op.steps, op.batch, job.params.n_iter))
         now = time.monotonic()

@@ -126,10 +126,10 @@ class Outputs:
         left = [path for path in self.root.rglob(f".*{TEMPORARY}") if _MARK.fullmatch(path.name)]
         return sum(_remove(path) for path in left if not _being_written(path))
 
-    def save(self, mode: Mode, seed: int, data: bytes, suffix: str = ".png") -> str:
+    def save(self, mode: Mode, seed: int, data: bytes, suffix: str = ".png", ending: str = "") -> str:
         """Saves one finished picture under the day's next free number; its path relative to the root, with `/`. Raises as `save_in`."""
         folder = self.root / FOLDERS[mode] / self._today().isoformat()
-        return self.relative(self.save_in(folder, FileName(stem=str(seed), suffix=suffix), data))
+        return self.relative(self.save_in(folder, FileName(stem=f"{seed}{ending}", suffix=suffix), data))
 
     def save_in(self, folder: Path, name: FileName, data: bytes, record: Callable[[Path], None] = lambda path: None) -> Path:
         """Saves one finished picture in any folder; the file's path.

@@ -19,7 +19,7 @@ from app.jobs.grids import draw_grid, grid_rows, wants_grid
 from app.jobs.memory import PictureMemory
 from app.jobs.options import OptionsView
 from app.jobs.patterns import NameFacts
-from app.jobs.placing import grid_place, picture_place
+from app.jobs.placing import FIRST_PASS, grid_place, picture_place
 from app.jobs.views import GRID, PictureView, number_beside
 from app.metadata import encode_picture, format_infotext, infotext_fields, params_chunk
 from app.metadata.params_chunk import KEYWORD
@@ -126,6 +126,16 @@ class Pictures:
             )
             kept.append(self._in_memory(view, encode_picture(Image.fromarray(pixels), "", "png")))
         return kept
+
+    def save_first_pass(self, row: JobRow, options: OptionsView, event: PictureDone, started: float | None) -> Path:
+        """Saves what the hires fix began with, a picture like one that was made without it. CannotSave as for any picture."""
+        alone = replace(row, params=row.params.model_copy(update={"enable_hr": False}))
+        in_file = infotext_of(alone, options, event) if options.switch("enable_pnginfo") else ""
+        data, kind = _encode(event.pixels, in_file, options, _chunks(alone, event, options) if in_file else {})
+        facts = self.facts_of(alone, options, event, started)
+        path = self._outputs.save_in(*picture_place(self._outputs.root, options, facts, f".{kind}", FIRST_PASS), data)
+        self._tell(path, data, row)
+        return path
 
     def keep_grid(self, row: JobRow, options: OptionsView, pictures: Sequence[PictureView], facts: NameFacts | None) -> Kept | None:
         """Draws the job's pictures side by side, saves that and puts it on the page, as far as the options want it; None for no grid.

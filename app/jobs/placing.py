@@ -8,15 +8,17 @@ from app.jobs.patterns import NameFacts, file_stem, folders
 from app.jobs.safe_names import safe_folders
 
 GRID_NUMBER_DIGITS = 4
+FIRST_PASS = "-before-highres-fix"
+"""A1111's ending of the names of pictures that the hires fix begins with."""
 _SEED, _SEED_AND_PROMPT = "[seed]", "[seed]-[prompt_spaces]"
 
 
-def picture_place(root: Path, options: OptionsView, facts: NameFacts, suffix: str) -> tuple[Path, FileName]:
-    """(folder, name) of one picture."""
+def picture_place(root: Path, options: OptionsView, facts: NameFacts, suffix: str, ending: str = "") -> tuple[Path, FileName]:
+    """(folder, name) of one picture; `ending` is put to the stem."""
     in_folders = options.switch("save_to_dirs")
     pattern = options.text("samples_filename_pattern") or (_SEED if in_folders else _SEED_AND_PROMPT)
     name = FileName(
-        stem=file_stem(pattern, facts),
+        stem=file_stem(pattern, facts) + ending,
         suffix=suffix,
         numbered=options.switch("save_images_add_number"),
         replaces=options.text("save_images_replace_action") == "Replace",

@@ -124,6 +124,9 @@ class Jobs:
         drawn = {name: secrets.randbelow(NEW_SEEDS) for name in ("seed", "subseed") if getattr(params, name) < 0}
         params = params.model_copy(update=drawn)
         view = options or self.options.view()
+        save = save and view.switch("samples_save")
+        if not save:  # a first pass's picture is a file or nothing; it need not be decoded
+            params = params.model_copy(update={"save_images_before_highres_fix": False})
         with self._accepting:
             if request is not None and (known := self._job_of(client, request)) is not None:
                 return known
@@ -135,7 +138,7 @@ class Jobs:
                 client=client,
                 task_id=task_id,
                 params=params,
-                save=save and view.switch("samples_save"),
+                save=save,
                 options=view.overrides,
                 created=now,
                 place=self._last_place,

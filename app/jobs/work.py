@@ -26,6 +26,7 @@ from app.engine.client import (
 from app.jobs.database import Database, Unended
 from app.jobs.events import EventLog
 from app.jobs.figures import Figures
+from app.jobs.files import CannotSave
 from app.jobs.inputs import Inputs
 from app.jobs.line import capacity_of, moved, next_in_line
 from app.jobs.live import LiveJob
@@ -203,6 +204,8 @@ class Work:
             case PictureDone():
                 if event.index in live.numbers:
                     return None  # kept before the engine or the server died
+                if event.first_pass:
+                    return partial(self._save_first_pass, live, event) if row.save else None
                 live.numbers.add(event.index)
                 to_disk = row.save and (not live.is_cut_short or live.options.switch("save_incomplete_images"))
                 return partial(self._keep, live, event, to_disk)
@@ -243,6 +246,15 @@ class Work:
             self._events.publish("picture", live.row.id, live.row.client, told)
         if kept.problem is not None:
             self._give_up(live, JobError(code=kept.problem.code, message=str(kept.problem), status=kept.problem.status))
+
+    def _save_first_pass(self, live: LiveJob, event: PictureDone) -> None:
+        try:
+            self._pictures.save_first_pass(live.row, live.options, event, live.started)
+        except CannotSave as problem:
+            self._give_up(live, JobError(code=problem.code, message=str(problem), status=problem.status))
+        except Exception:
+            log.exception("the first pass of picture %d of job %s was lost", event.index, live.row.id)
+            self._give_up(live, INTERNAL)
 
     def _give_up(self, live: LiveJob, error: JobError) -> None:
         with self.lock:

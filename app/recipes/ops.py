@@ -245,6 +245,8 @@ class Finished:
     """Infotext fields that name a checkpoint (label to a catalogue name): the engine, which knows its hash, writes it in."""
     beside: "tuple[np.ndarray[tuple[int, ...], np.dtype[np.uint8]], ...]" = ()
     """Pictures to be shown beside it, which are nobody's result: its mask, say."""
+    first_pass: bool = False
+    """Whether it is what the hires fix begins with, and the picture itself is still to come."""
 
 
 Op = Load | FindAdapters | HashEmbeddings | Encode | EncodeImage | DenoiseRows | Decode | Note | Finished

@@ -144,7 +144,13 @@ def _refined(about: Pass, model: Model, question: Denoise) -> Generator[Op, Answ
 
 
 def finished(
-    latents: Tensor, checkpoint: str, drawing: Drawing, batch: int, touch: Touch = lambda number, pixels: Touched(pixels)
+    latents: Tensor,
+    checkpoint: str,
+    drawing: Drawing,
+    batch: int,
+    touch: Touch = lambda number, pixels: Touched(pixels),
+    *,
+    first_pass: bool = False,
 ) -> Generator[Op, Answer, None]:
     """Decodes a batch's pictures, a few at a time so that the first ones need not wait for the last, and hands them over."""
     params = drawing.params
@@ -157,4 +163,4 @@ def finished(
         for number, picture in enumerate(pixels, first):
             index, done = batch * params.batch_size + number, touch(number, picture.numpy())
             told = dict(drawing.extras), dict(drawing.checkpoints)
-            yield Finished(index, done.pixels, params.seed_of(index), info, *told, done.beside)
+            yield Finished(index, done.pixels, params.seed_of(index), info, *told, done.beside, first_pass)

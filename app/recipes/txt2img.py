@@ -25,8 +25,11 @@ def txt2img(params: GenerationParams, tokenizer: Tokenizer, images: tuple[InputP
     """
     drawing = Drawing(params, tokenizer)
     for batch in range(params.n_iter):
-        end = yield from (_given(drawing, images) if images and params.has_hires else _first_pass(drawing, batch))
+        given = params.has_hires and len(images) > 0
+        end = yield from (_given(drawing, images) if given else _first_pass(drawing, batch))
         if params.has_hires and end.finished:
+            if params.save_images_before_highres_fix and not given and end.latents is not None:
+                yield from finished(end.latents, end.checkpoint, drawing, batch, first_pass=True)
             end = yield from hires(drawing, batch, end)
         if end.latents is not None:
             yield from finished(end.latents, end.checkpoint, drawing, batch)

@@ -211,6 +211,9 @@ class GenerationParams(BaseModel):
     hires_fix_use_firstpass_conds: Annotated[bool, View(option="hires_fix_use_firstpass_conds")] = Field(
         False, description="The first pass's checkpoint reads the prompts of the hires pass, too."
     )
+    save_images_before_highres_fix: Annotated[bool, View(option="save_images_before_highres_fix")] = Field(
+        False, description="The picture of the first pass is saved, too."
+    )
     use_old_hires_fix_width_height: Annotated[bool, View(option="use_old_hires_fix_width_height")] = Field(
         False, description="Width and height are those of the finished picture; the first one has about 512x512 pixels."
     )

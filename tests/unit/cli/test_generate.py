@@ -114,3 +114,18 @@ def test_a_picture_to_start_from_that_is_none(tiny_models: Path, tmp_path: Path,
     (tmp_path / "text.png").write_text(json.dumps({"no": "picture"}))
     status, _, error = run(capsys, "img2img", "--init-img", str(tmp_path / "text.png"), "--data-dir", str(tiny_models))
     assert status == 1 and "picture" in error
+
+
+def test_the_picture_before_the_hires_fix_is_saved_as_one_of_its_own(
+    tiny_models: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    flags = ["--prompt", "a", "--steps", "2", "--W", "64", "--H", "64", "--seed", "5", "--ckpt", "tiny-a", "--sampler", "Euler"]
+    flags += ["--outdir", str(tmp_path), "--data-dir", str(tiny_models), "--device", "cpu"]
+    status, paths, error = run(capsys, "txt2img", *flags, "--enable-hr", "--hr-scale", "1.5", "--save-images-before-highres-fix")
+    assert status == 0, error
+    assert [path.name for path in paths] == ["00000-5-before-highres-fix.png", "00001-5.png"]
+    _, (plain,), _ = run(capsys, "txt2img", *flags)
+    before, after, alone = (read_picture(path) for path in (*paths, plain))
+    assert before.text == alone.text and "Hires" not in before.text and "Hires upscale: 1.5" in after.text
+    with Image.open(paths[0]) as first, Image.open(plain) as single, Image.open(paths[1]) as large:
+        assert first.tobytes() == single.tobytes() and large.size == (96, 96)

@@ -151,6 +151,8 @@ class FlatEngine:
             pixels = np.full((params.height, params.width, 3), seed % 256, np.uint8)
             if job.images:
                 pixels[:] = job.images[0]()[0, 0]
+            if params.has_hires and params.save_images_before_highres_fix:
+                self._tell(PictureDone(job.id, index, pixels // 2, seed, "pocket", SHA256, first_pass=True))
             self._tell(PictureDone(job.id, index, pixels, seed, "pocket", SHA256, {"Test field": "yes"}))
 
 

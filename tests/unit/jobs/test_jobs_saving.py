@@ -198,3 +198,17 @@ def test_what_a_crash_left_is_removed_at_any_depth(tmp_path):
         file.write_bytes(b"x")
     assert outputs.clean() == 3 and [file.exists() for file in mine] == [True, True]
     assert outputs.save_in(folder, FileName(stem="5"), b"y").name == "00008-5.png"
+
+
+def test_what_the_hires_fix_begins_with_is_a_file_and_none_of_the_jobs_pictures(jobs, options, engine):
+    view = made(jobs, enable_hr=True, save_images_before_highres_fix=True, n_iter=2)
+    assert [picture.number for picture in view.pictures] == [0, 1]
+    names = [name.rpartition("/")[2] for name in saved(jobs) if name.startswith("txt2img-images/")]
+    assert names == ["00000-100-before-highres-fix.png", "00001-100.png", "00002-101-before-highres-fix.png", "00003-101.png"]
+    before, after = (read_picture(jobs.outputs.root / name) for name in saved(jobs) if "-100" in name)
+    assert "Hires" not in before.text and "Hires upscale" in after.text
+    made(jobs, enable_hr=True)
+    options.set_many({"samples_save": False})
+    made(jobs, enable_hr=True, save_images_before_highres_fix=True)
+    assert not engine.jobs[-1].params.save_images_before_highres_fix, "it need not be decoded"
+    assert sum("before" in name for name in saved(jobs)) == 2
