@@ -13,8 +13,8 @@ from app.cli.flags import add_settings_flags, settings_from
 from app.engine.client import Done, EngineJob, Event, Failed, InputPicture, Loading, PictureDone, Progress
 from app.engine.thread import ThreadEngine
 from app.jobs.files import FileName, Outputs
-from app.jobs.placing import FIRST_PASS
 from app.jobs.inputs import Inputs
+from app.jobs.placing import FIRST_PASS
 from app.metadata import encode_picture, format_infotext, infotext_fields
 from app.models import Catalog
 from app.prompt import Styles, Tokenizer, strip_comments
