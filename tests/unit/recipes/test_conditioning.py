@@ -17,6 +17,7 @@ INFO = ModelInfo(
     alphas_cumprod=torch.ones(1000),
     prediction="epsilon",
     latent_channels=4,
+    latent_scale=0.18215,
     concat_channels=0,
     native_size_px=64,
     device="cpu",
