@@ -105,6 +105,13 @@ class Inputs:
         self.check(name)
         return StoredPicture(self._folder, name)
 
+    def file(self, name: str) -> bytes:
+        """The PNG file of a stored picture; NotFound if no such picture is stored."""
+        try:
+            return self._path(name).read_bytes()
+        except OSError as error:
+            raise _not_stored(name) from error
+
     def load(self, name: str) -> Pixels:
         """(height, width, 3) uint8 of a stored picture, (height, width) of a mask; NotFound, or BadPicture if the file has been changed."""
         path = self._path(name)

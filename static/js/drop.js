@@ -8,13 +8,15 @@ export function pictureIn(transfer) {
 
 /** Builds the box; `onFile(file)` is called with each new file, `onClear()` when it is emptied. */
 export class DropBox {
-  constructor({ label, inputId, onFile, onClear, accept = "image/*" }) {
+  constructor({ label, inputId, onFile, onClear, accept = "image/*", pastes = true }) {
     this.onFile = onFile;
+    this.pastes = pastes;
     this.input = h("input", { type: "file", accept, class: "dk-hidden", id: inputId, tabindex: "-1", "aria-label": label,
       onchange: () => this.take(this.input.files[0]) });
     this.image = h("img", { alt: "The chosen picture", hidden: true });
+    const ways = pastes ? "drop it here, paste it, or click to choose a file" : "drop it here, or click to choose a file";
     this.words = h("span", { class: "dk-drop-words" }, h("span", { class: "dk-drop-icon dk-icon-upload", "aria-hidden": "true" }),
-      h("strong", {}, label), h("span", {}, "drop it here, paste it, or click to choose a file"));
+      h("strong", {}, label), h("span", {}, ways));
     this.button = h("button", { type: "button", class: "dk-drop-button", "aria-label": `${label}: choose a file`, onclick: () => this.input.click() },
       this.image, this.words);
     this.clearing = iconButton("close", "Remove the picture", () => {
@@ -39,7 +41,7 @@ export class DropBox {
       this.take(pictureIn(event.dataTransfer));
     });
     document.addEventListener("paste", (event) => {
-      const file = isVisible(this.node) ? pictureIn(event.clipboardData) : null;
+      const file = this.pastes && isVisible(this.node) ? pictureIn(event.clipboardData) : null;
       if (!file) return;
       event.preventDefault();
       this.take(file);

@@ -44,7 +44,7 @@ function onDrop(event) {
 /** A picture box that is shown takes what is pasted; elsewhere it fills txt2img, or is shown by PNG Info. */
 function onPaste(event) {
   const file = pictureIn(event.clipboardData);
-  if (!file || [...document.querySelectorAll(".dk-drop")].some(isVisible)) return;
+  if (!file || [...document.querySelectorAll(".dk-drop, .dk-canvas")].some(isVisible)) return;
   event.preventDefault();
   const tab = shownTab();
   attempt(async () => {

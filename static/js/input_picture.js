@@ -1,51 +1,239 @@
-// <dk-input-picture>: the picture that img2img starts from, stored on the server as soon as it is chosen.
+// <dk-input-picture>: the picture that img2img starts from, what is painted on it, and what a job gets of both.
 
-import { call } from "./api.js";
-import { define, h, setText } from "./dom.js";
-import { DropBox } from "./drop.js";
-import { note } from "./notes.js";
+import { Editor, MASK_COLOUR } from "./canvas/editor.js";
+import { PaintLayer, png } from "./canvas/paint_layer.js";
+import { define, h, iconButton, isVisible, setText } from "./dom.js";
+import { DropBox, pictureIn } from "./drop.js";
+import { storedInput, storeInput } from "./inputs.js";
+import { fill } from "./letters.js";
+import { attempt, note } from "./notes.js";
+import { extended, markRoom, OutpaintPanel } from "./outpaint.js";
+import { ModeStrip, MODES } from "./start_modes.js";
+import { follow, sizeFor } from "./start_size.js";
+
+const KEPT = "darkroom.img2img.picture";
+
+/** The picture's pixels as they are in the file; a format that the browser does not read comes from the server. */
+async function decoded(file, id) {
+  const exactly = { colorSpaceConversion: "none" };
+  try {
+    return await createImageBitmap(file, exactly);
+  } catch {
+    return createImageBitmap(await storedInput(id), exactly);
+  }
+}
 
 class InputPicture extends HTMLElement {
   connectedCallback() {
     if (this.firstChild) return;
     this.value = null;
-    this.box = new DropBox({ label: "Picture to start from", inputId: "img2img_file", onFile: (file) => this.read(file),
-      onClear: () => this.set(null) });
+    this.shown = null;
+    this.sent = {};
+    this.box = new DropBox({ label: "Picture to start from", inputId: "img2img_file", onFile: (file) => this.read(file), onClear: () => this.set(null) });
+    this.editor = new Editor("img2img", { onRemove: () => this.set(null) });
+    const layer = () => new PaintLayer(() => this.editor.draw());
+    this.layers = { mask: layer(), colour: layer(), room: layer() };
+    this.outpaint = new OutpaintPanel(() => this.value && attempt(() => this.reshow()));
+    this.maskBox = new DropBox({ label: "Mask", inputId: "img2img_mask_file", pastes: false, onFile: (file) => attempt(() => this.readMask(file)), onClear: () => {} });
+    this.maskBox.node.classList.add("dk-drop-low");
     this.words = h("p", { class: "dk-drop-note", "aria-live": "polite" });
-    this.append(this.box.node, this.words);
+    this.offer = h("div", { class: "dk-offer", id: "img2img_offer", role: "status", hidden: true });
+    this.strip = new ModeStrip((mode) => attempt(() => this.show(mode)));
+    const picture = h("div", { class: "dk-start" }, this.box.node, this.editor.node);
+    this.append(this.strip.node, picture, this.maskBox.node, this.outpaint.node, this.words, this.offer);
+    this.listen(picture);
+    this.strip.draw();
+    attempt(() => this.show(this.strip.mode));
+    this.draw();
+    this.restore();
   }
 
-  /** Stores a file; what is no picture becomes a note. */
-  async read(file) {
+  /** What is dropped or pasted while a picture is there takes its place. */
+  listen(node) {
+    const over = (on) => (event) => {
+      event.preventDefault();
+      node.classList.toggle("dk-drop-over", on);
+    };
+    node.addEventListener("dragenter", over(true));
+    node.addEventListener("dragover", over(true));
+    node.addEventListener("dragleave", over(false));
+    node.addEventListener("drop", (event) => {
+      over(false)(event);
+      const file = pictureIn(event.dataTransfer);
+      if (file) this.read(file);
+    });
+    document.addEventListener("paste", (event) => {
+      const file = isVisible(this.editor.node) ? pictureIn(event.clipboardData) : null;
+      if (!file) return;
+      event.preventDefault();
+      this.read(file);
+    });
+  }
+
+  get mode() {
+    return MODES[this.strip.mode];
+  }
+
+  /** Opens a sub-tab: what it shows, then what it paints on. */
+  async show(mode) {
+    const { paint, hint } = MODES[mode];
+    this.hint = hint;
+    this.maskBox.node.hidden = mode !== "inpaint_upload";
+    this.outpaint.node.hidden = mode !== "outpaint";
+    this.tell();
+    this.editor.paintOn(null, false);
+    if (this.value) await this.reshow();
+    if (this.strip.mode === mode) this.editor.paintOn(paint ? this.layers[paint] : null, paint === "colour");
+  }
+
+  /** Shows the picture, or with more room around it; `follows`: whether width and height go with it, else only if its size is another one. */
+  async reshow(follows = null) {
+    const { picture } = this.value;
+    const outpaints = this.strip.mode === "outpaint";
+    const before = this.shown;
+    this.shown = outpaints && !this.outpaint.isNone ? extended(picture, this.outpaint.room) : picture;
+    if (outpaints) this.mark();
+    const other = before?.width !== this.shown.width || before?.height !== this.shown.height;
+    follow(this.shown, { fields: follows ?? other });
+    this.tell();
+    if (this.editor.picture !== this.shown) await this.editor.show(this.shown);
+  }
+
+  /** Paints the new room. */
+  mark() {
+    const { room } = this.layers;
+    room.resize(this.shown.width, this.shown.height);
+    if (this.outpaint.isNone) room.clear();
+    else markRoom(room, this.value.picture, this.outpaint.room, MASK_COLOUR);
+  }
+
+  tell() {
+    if (!this.value || !this.shown) {
+      setText(this.words, this.hint);
+      return;
+    }
+    const { width, height } = this.shown;
+    const [wide, high] = sizeFor(this.shown);
+    const smaller = wide < width - 8 ? `; it is drawn at ${wide} × ${high} unless you choose another size` : "";
+    setText(this.words, `${width} × ${height}${smaller}. ${this.hint}`);
+  }
+
+  /** Stores a file; what is no picture becomes a note. `mode`: the sub-tab that is shown then; `next`: it shows already what was painted. */
+  async read(file, { mode = null, offers = true, next = false } = {}) {
+    if (mode) this.strip.choose(mode);
     setText(this.words, "Storing the picture …");
+    this.offer.hidden = true;
     try {
-      const { id } = await call("api/v1/inputs", { method: "POST", body: file, headers: { "Content-Type": "application/octet-stream" } });
-      const { width, height } = await this.box.show(file);
-      this.set({ id, width, height });
+      const stored = await storeInput(file);
+      await this.take(file, stored.id);
+      if (next && !this.layers.colour.isBlank()) this.layers.colour.clear();
+      if (offers && stored.infotext) this.offerSettings(stored);
     } catch (error) {
-      this.set(this.value);
+      this.tell();
       note(error.message);
     }
   }
 
+  /** Decodes a stored picture and shows it, unless a later one has overtaken it. */
+  async take(file, id, { follows = true } = {}) {
+    const asked = {};
+    this.asked = asked;
+    const picture = await decoded(file, id);
+    if (this.asked !== asked) return;
+    const old = this.value?.picture;
+    this.set({ id, picture });
+    await this.reshow(follows);
+    old?.close();
+  }
+
+  /** The settings of a picture that tells them, to be taken with a press. */
+  offerSettings({ infotext, chunk }) {
+    const take = () => {
+      this.offer.hidden = true;
+      attempt(() => fill("img2img", infotext, { chunk }));
+    };
+    this.offer.replaceChildren(h("span", {}, "This picture tells how it was made."),
+      h("button", { type: "button", class: "dk-action dk-icon-paste", id: "img2img_use_settings", onclick: take }, "Use its settings"),
+      iconButton("close", "Leave the settings as they are", () => (this.offer.hidden = true)));
+    this.offer.hidden = false;
+  }
+
+  async readMask(file) {
+    let mask;
+    try {
+      mask = await createImageBitmap(file, { colorSpaceConversion: "none" });
+    } catch {
+      throw new Error("The mask is no picture that the browser can read. PNG, JPEG and WebP work.");
+    }
+    const { mask: layer } = this.layers;
+    if (!this.value) layer.resize(mask.width, mask.height);
+    layer.load(mask, MASK_COLOUR);
+    note("The mask is in place; it can be painted on.", "info");
+  }
+
   set(stored) {
     this.value = stored;
-    if (!stored) this.box.clear();
-    setText(this.words, stored ? `${stored.width} × ${stored.height}` : "");
+    if (!stored) {
+      this.shown = null;
+      this.offer.hidden = true;
+      follow(null);
+    }
+    this.draw();
+    try {
+      localStorage.setItem(KEPT, stored?.id ?? "");
+    } catch {
+      // The picture is forgotten with the page.
+    }
+  }
+
+  draw() {
+    this.box.node.hidden = this.value !== null;
+    this.editor.node.hidden = this.value === null;
+    this.tell();
+  }
+
+  /** The picture that was here when the page was left. */
+  async restore() {
+    try {
+      const id = localStorage.getItem(KEPT);
+      if (id) await this.take(await storedInput(id), id, { follows: false });
+    } catch {
+      // Storage is forbidden, or the server has the picture no more.
+    }
+  }
+
+  /** What a job starts from: ids of its pictures and of its mask. Throws with a sentence where something is missing. */
+  async start() {
+    if (!this.value) return { images: [] };
+    const { paint, masks, hint } = this.mode;
+    const layer = paint && this.layers[paint];
+    if (!layer || (!masks && layer.isBlank())) return { images: [this.value.id] };
+    if (layer.isBlank()) throw new Error(`Nothing is marked yet. ${hint}`);
+    const { width, height } = this.shown;
+    const key = `${this.value.id} ${layer.version}`;
+    const once = (name, kind, draw) => this.once(name, key, async () => storeInput(await png(draw()), kind));
+    const solid = paint === "colour";
+    const composed = { colour: () => layer.over(this.shown), room: () => this.shown }[paint];
+    const image = composed ? await once(`${paint} picture`, "picture", composed) : this.value.id;
+    return { images: [image], mask: masks ? await once(`${paint} mask`, "mask", () => layer.mask(width, height, { solid })) : "" };
+  }
+
+  /** The id of what was stored under that name; with the same key it is not sent again. */
+  async once(name, key, send) {
+    if (this.sent[name]?.key !== key) this.sent[name] = { key, id: (await send()).id };
+    return this.sent[name].id;
   }
 }
 
 define("dk-input-picture", InputPicture);
 
-/** Ids of the pictures a job starts from. */
-export function inputImages() {
-  const stored = document.querySelector("dk-input-picture")?.value;
-  return stored ? [stored.id] : [];
+/** What a job of img2img starts from. */
+export async function startPictures() {
+  return (await document.querySelector("dk-input-picture")?.start()) ?? { images: [] };
 }
 
 /** Width and height of the input picture in steps of 8 pixels; null without one. */
 export function inputSize() {
-  const stored = document.querySelector("dk-input-picture")?.value;
-  if (!stored) return null;
-  return [stored.width, stored.height].map((side) => Math.max(8, Math.round(side / 8) * 8));
+  const shown = document.querySelector("dk-input-picture")?.shown;
+  return shown ? sizeFor(shown) : null;
 }

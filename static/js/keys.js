@@ -32,9 +32,9 @@ function weigh(box, delta) {
   box.setSelectionRange(edit.start, edit.end);
 }
 
-/** Esc closes what is open first: a full-screen picture, a dropdown's list. */
+/** Esc closes what is open first: a full-screen picture or canvas, a dropdown's list. */
 function somethingIsOpen() {
-  return document.querySelector("dialog[open], ul.options") !== null;
+  return document.querySelector("dialog[open], ul.options, .dk-canvas-full") !== null;
 }
 
 function onKey(event) {

@@ -1,6 +1,7 @@
 // What our scripts hand to Gradio: a letter is laid down, a hidden button is pressed, and its handler takes the letter.
 
 import { appears } from "./dom.js";
+import { storeInput } from "./inputs.js";
 import { pictureAddress } from "./jobs.js";
 import { note } from "./notes.js";
 
@@ -44,22 +45,39 @@ export async function sendPicture(target, picture) {
     fillTab("txt2img", picture.infotext);
     return;
   }
-  const answer = await fetch(pictureAddress(picture.id), { credentials: "same-origin" });
-  if (!answer.ok) throw new Error("The picture is not there any more.");
-  const file = new File([await answer.blob()], `${picture.seed}.${picture.format}`, { type: answer.headers.get("Content-Type") ?? "image/png" });
-  await sendFile(target, file, picture.infotext);
+  await sendFile(target, await pictureFile(picture), picture.infotext);
 }
 
-/** Sends a picture file (and its settings, if it has any) to img2img or PNG Info. */
+/** Sends a picture file (and its settings, if it has any) to txt2img, img2img, its sub-tab inpaint, or PNG Info. */
 export async function sendFile(target, file, text, more) {
   if (target === "pnginfo") {
     showTab("pnginfo");
     await (await appears("dk-png-info")).read(file);
     return;
   }
-  if (text) fillTab(target, text, more);
-  else showTab(target);
-  if (target === "img2img") await (await appears("dk-input-picture")).read(file);
+  const tab = target === "inpaint" ? "img2img" : target;
+  if (text) fillTab(tab, text, more);
+  else showTab(tab);
+  if (tab === "img2img") await (await appears("dk-input-picture")).read(file, { mode: target, offers: false });
+}
+
+/** Makes a finished picture img2img's next start; its fields and mask stay as they are, and its sub-tab unless one is named. */
+export async function startFrom(picture, mode = null) {
+  if (picture) await (await appears("dk-input-picture")).read(await pictureFile(picture), { mode, offers: false, next: true });
+}
+
+/** Queues the hires pass of a finished picture, with the picture's settings and the page's hires fix. */
+export async function upscale(picture) {
+  if (!picture) return;
+  const { id } = await storeInput(await pictureFile(picture));
+  const { infotext, width, height } = picture;
+  deliver("upscale_txt2img", { images: [id], infotext, width, height });
+}
+
+async function pictureFile(picture) {
+  const answer = await fetch(pictureAddress(picture.id), { credentials: "same-origin" });
+  if (!answer.ok) throw new Error("The picture is not there any more.");
+  return new File([await answer.blob()], `${picture.seed}.${picture.format}`, { type: answer.headers.get("Content-Type") ?? "image/png" });
 }
 
 /** Answer of a handler that started a job or filled fields: what it has to say becomes notes. */

@@ -11,12 +11,13 @@ import * as draft from "./draft.js";
 import * as forever from "./forever.js";
 import * as feed from "./feed.js";
 import * as given from "./given.js";
-import { inputImages, inputSize } from "./input_picture.js";
+import { inputSize, startPictures } from "./input_picture.js";
 import { follow } from "./jobs.js";
 import * as keys from "./keys.js";
 import * as letters from "./letters.js";
 import { refreshModels } from "./models.js";
 import { shownSeed } from "./results.js";
+import { resizesBy } from "./start_size.js";
 import * as title from "./title.js";
 import * as theme from "./theme.js";
 import * as tooltips from "./tooltips.js";
@@ -25,11 +26,19 @@ function fieldsChanged() {
   document.dispatchEvent(new CustomEvent("dk-fields"));
 }
 
+/** What img2img starts from; a sentence where it cannot start, which the handler's answer then says. */
+async function startLetter() {
+  try {
+    return { ...(await startPictures()), by: resizesBy() };
+  } catch (error) {
+    return { problem: error.message };
+  }
+}
+
 window.darkroom = {
   /** Values of a Generate press; the last one is the letter, which carries what Gradio does not hold. */
-  collect(tab, values) {
-    const images = tab === "img2img" ? inputImages() : [];
-    return [...values.slice(0, -1), JSON.stringify({ images })];
+  async collect(tab, values) {
+    return [...values.slice(0, -1), JSON.stringify(tab === "img2img" ? await startLetter() : {})];
   },
   readAnswer(answer) {
     letters.readAnswer(answer);

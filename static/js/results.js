@@ -1,9 +1,11 @@
 // <dk-results tab="txt2img">: progress, live preview, the gallery, and what can be done with the chosen picture.
 
 import { post } from "./api.js";
+import { BeforeAfter } from "./before_after.js";
 import { copyText, define, h, iconButton, isVisible, setText } from "./dom.js";
 import { isActive, jobsOf, onJobs, pictureAddress } from "./jobs.js";
-import { sendPicture } from "./letters.js";
+import { inputAddress } from "./inputs.js";
+import { sendPicture, startFrom, upscale } from "./letters.js";
 import { openLightbox } from "./lightbox.js";
 import { attempt, note } from "./notes.js";
 import { describe, ProgressBar } from "./progress.js";
@@ -47,15 +49,23 @@ class Results extends HTMLElement {
     this.strip = h("div", { class: "dk-strip", id: `${this.tab}_gallery`, role: "listbox", "aria-label": "Pictures", "aria-orientation": "horizontal" });
     this.text = h("div", { class: "dk-infotext", id: `html_info_${this.tab}`, tabindex: "0", role: "region", "aria-label": "Settings of the picture" });
     this.kept = h("p", { class: "dk-kept", id: `html_log_${this.tab}` });
+    this.compared = new BeforeAfter();
     this.actions = this.buildActions();
     this.spoken = h("div", { class: "dk-hidden", "aria-live": "polite" });
-    this.append(this.progress.node, this.stage, this.strip, this.actions, this.text, this.kept, this.spoken);
+    this.append(this.progress.node, this.stage, this.compared.node, this.strip, this.actions, this.text, this.kept, this.spoken);
   }
 
   buildActions() {
-    const send = (target, label, icon) =>
-      h("button", { type: "button", class: `dk-action dk-icon-${icon}`, id: `${this.tab}_send_to_${target}`,
-        onclick: () => attempt(() => sendPicture(target, this.chosen())) }, label);
+    const action = (name, label, icon, act) =>
+      h("button", { type: "button", class: `dk-action dk-icon-${icon}`, id: `${this.tab}_${name}`, onclick: () => attempt(() => act(this.chosen())) }, label);
+    const send = (target, label, icon) => action(`send_to_${target}`, label, icon, (picture) => sendPicture(target, picture));
+    // A result of img2img goes on where it is: fields and mask stay.
+    const further = this.tab === "img2img"
+      ? [action("send_to_img2img", "Start from this", "again", (picture) => startFrom(picture)),
+        action("send_to_inpaint", "Inpaint this", "mask", (picture) => startFrom(picture, "inpaint"))]
+      : [send("img2img", "Send to img2img", "image"), send("inpaint", "Send to inpaint", "mask"),
+        action("upscale", "Upscale", "enlarge", (picture) => upscale(picture))];
+    this.split = iconButton("split", "Before and after", () => this.toggleSplit(), { id: `${this.tab}_before_after`, "aria-pressed": "false", hidden: true });
     this.download = h("a", { class: "dk-icon-button dk-icon-download", title: "Download", "aria-label": "Download the picture", download: "" });
     this.open = h("a", { class: "dk-icon-button dk-icon-open", title: "Open in a new tab", "aria-label": "Open the picture in a new tab", target: "_blank" });
     this.stripped = h("a", { class: "dk-icon-button dk-icon-shield", title: "Download without the settings in it",
@@ -63,8 +73,8 @@ class Results extends HTMLElement {
     const save = iconButton("save", "Save a copy in log/images, with a line in log.csv", () => attempt(() => this.save()), { id: `save_${this.tab}` });
     const copy = iconButton("copy", "Copy the settings as text", () => this.copy());
     return h("div", { class: "dk-actions-row", hidden: true },
-      send("txt2img", "Send to txt2img", "text"), send("img2img", "Send to img2img", "image"), send("pnginfo", "Send to PNG Info", "info"),
-      h("span", { class: "dk-icons" }, save, copy, this.open, this.download, this.stripped));
+      send("txt2img", "Send to txt2img", "text"), ...further, send("pnginfo", "Send to PNG Info", "info"),
+      h("span", { class: "dk-icons" }, this.split, save, copy, this.open, this.download, this.stripped));
   }
 
   /** Newest job first, a job's pictures in their order. */
@@ -170,6 +180,7 @@ class Results extends HTMLElement {
     const first = live ?? jobsOf(this.tab).find(isActive);
     setText(this.empty, !first ? "Pictures appear here." : first.steps ? "The first steps are being made …" : describe(first));
     this.actions.hidden = !picture;
+    this.showSplit();
     setText(this.text, picture?.infotext ?? "");
     setText(this.kept, picture ? whereKept(picture) : "");
     if (!picture) return;
@@ -186,6 +197,26 @@ class Results extends HTMLElement {
     this.image.alt = alt;
     this.image.style.setProperty("--dk-width", `${width * ENLARGED}px`);
     this.image.style.aspectRatio = `${width} / ${height}`;
+  }
+
+  toggleSplit() {
+    this.splits = !this.splits;
+    this.split.setAttribute("aria-pressed", String(this.splits));
+    this.showSplit();
+  }
+
+  /** The chosen picture over what it was made from, where that is known and wanted. */
+  showSplit() {
+    const { picture } = this;
+    const starts = picture && !isGrid(picture) && picture.job.mode === "img2img" ? picture.job.params.init_images : [];
+    const on = Boolean(this.splits) && starts.length > 0;
+    this.split.hidden = starts.length === 0;
+    this.stage.hidden = on;
+    this.compared.node.hidden = !on;
+    if (!on) return;
+    const { width, height, job, number } = picture;
+    this.compared.show(inputAddress(starts[number % starts.length]), pictureAddress(picture.id), { width, height, most: width * ENLARGED,
+      mode: job.params.resize_mode });
   }
 
   enlarge() {

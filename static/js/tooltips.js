@@ -2,6 +2,7 @@
 
 const TEXTS = {
   ".dk-exact": "The job shares no forward with others: the same bytes again, whatever else the server is doing. Slower while others use it.",
+  "#img2img_image_cfg_scale": "How much checkpoints that edit pictures keep to the input picture; others do not read it.",
 };
 
 function label({ target }) {

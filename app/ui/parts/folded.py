@@ -20,7 +20,7 @@ def checkpoint_field_choices(name: str, checkpoints: list[tuple[str, str]]) -> l
 def build_hires(tab: str) -> Controls:
     """The hires fix of txt2img."""
     same_sampler, same_schedule = ("Use same sampler", ""), ("Use same scheduler", "")
-    with _folded(tab, "hires", "Hires. fix", "The picture is enlarged and drawn once more at the new size, which adds detail."):
+    with folded(tab, "hires", "Hires. fix", "The picture is enlarged and drawn once more at the new size, which adds detail."):
         controls: Controls = {"enable_hr": _checkbox(tab, "enable_hr", "Make every picture with the hires fix")}
         with gr.Row(elem_classes=["dk-row"]):
             upscalers = [*LATENT_UPSCALERS, *IMAGE_UPSCALERS]
@@ -49,7 +49,7 @@ def build_hires(tab: str) -> Controls:
 
 def build_refiner(tab: str) -> Controls:
     """The refiner."""
-    with _folded(tab, "refiner", "Refiner", "Another checkpoint takes over on the way and finishes the picture."):
+    with folded(tab, "refiner", "Refiner", "Another checkpoint takes over on the way and finishes the picture."):
         checkpoint = _checkpoint(tab, "refiner_checkpoint")
         switch = slider(tab, "refiner_switch_at", info="Share of the way; 1: never.", min_width=140)
     return {"refiner_checkpoint": checkpoint, "refiner_switch_at": switch}
@@ -57,7 +57,7 @@ def build_refiner(tab: str) -> Controls:
 
 def build_extras(tab: str) -> Controls:
     """Variations of a seed, the noise of another size, seamless pictures."""
-    with _folded(tab, "extras", "Seed extras and tiling", "Pictures near a known one; pictures whose edges fit each other."):
+    with folded(tab, "extras", "Seed extras and tiling", "Pictures near a known one; pictures whose edges fit each other."):
         with gr.Row(elem_classes=["dk-row"]):
             subseed = gr.Textbox(
                 str(default_of("subseed")),
@@ -77,7 +77,8 @@ def build_extras(tab: str) -> Controls:
     return dict(zip(names, (subseed, strength, width, height, tiling, vae_tiling), strict=True))
 
 
-def _folded(tab: str, name: str, title: str, explanation: str) -> gr.Accordion:
+def folded(tab: str, name: str, title: str, explanation: str) -> gr.Accordion:
+    """An accordion, closed at first, that begins with a line of explanation."""
     accordion = gr.Accordion(title, open=False, elem_id=f"{tab}_{name}", elem_classes=["dk-folded"])
     with accordion:
         gr.Markdown(explanation, elem_classes=["dk-hint"])

@@ -10,9 +10,12 @@ from app.ui.parts.events import QUIET, script
 from app.ui.parts.fields import Controls, default_of, dropdown, element_id, icon_button, slider, title_of
 from app.ui.parts.folded import build_extras, build_hires, build_refiner
 from app.ui.parts.html import element
+from app.ui.parts.sizes import size_and_batch
 from app.ui.parts.start import StartValues
 
 KEYS_HINT = "(Ctrl+Enter generates, Alt+Enter skips, Esc interrupts, Ctrl+Up and Ctrl+Down weigh words)"
+PAGE_IMAGE_CFG = 1.5
+"""Image CFG scale when the page opens, as on A1111's page."""
 
 
 @dataclass(frozen=True)
@@ -46,10 +49,8 @@ def build_generation(tab: str, start: StartValues, styles: Sequence[str], above:
         with gr.Column(scale=6, min_width=320, elem_classes=["dk-settings"]):
             controls = above() if above else {}
             controls |= _sampling_row(tab, start)
-            controls |= _size_and_batch(tab, start)
-            controls["cfg_scale"] = slider(tab, "cfg_scale", start.cfg_scale)
-            if tab == "img2img":
-                controls["denoising_strength"] = slider(tab, "denoising_strength")
+            controls |= size_and_batch(tab, start)
+            controls |= _guidance(tab, start)
             controls |= _seed_row(tab)
             if tab == "txt2img":
                 controls |= build_hires(tab)
@@ -120,22 +121,13 @@ def _sampling_row(tab: str, start: StartValues) -> Controls:
     return {"sampler": sampler, "scheduler": scheduler, "steps": steps}
 
 
-def _size_and_batch(tab: str, start: StartValues) -> Controls:
-    with gr.Row(elem_classes=["dk-row", "dk-size-row"]):
-        with gr.Column(scale=5, min_width=180):
-            width = slider(tab, "width", start.size_px)
-            height = slider(tab, "height", start.size_px)
-        with gr.Column(scale=0, min_width=40, elem_classes=["dk-size-buttons"]):
-            swap = icon_button("Swap width and height", "swap", elem_id=f"{tab}_res_switch_btn")
-            if tab == "img2img":
-                measure = icon_button("Take the size of the input picture", "ruler", elem_id="img2img_detect_image_size_btn")
-                js = script("darkroom.inputSize() ?? values")
-                measure.click(None, [width, height], [width, height], js=js, **QUIET)
-        with gr.Column(scale=4, min_width=160):
-            count = slider(tab, "n_iter")
-            size = slider(tab, "batch_size")
-    swap.click(None, [width, height], [width, height], js="(width, height) => [height, width]", **QUIET)
-    return {"width": width, "height": height, "n_iter": count, "batch_size": size}
+def _guidance(tab: str, start: StartValues) -> Controls:
+    if tab != "img2img":
+        return {"cfg_scale": slider(tab, "cfg_scale", start.cfg_scale)}
+    with gr.Row(elem_classes=["dk-row"]):
+        text = slider(tab, "cfg_scale", start.cfg_scale, min_width=180)
+        image = slider(tab, "image_cfg_scale", PAGE_IMAGE_CFG, min_width=180)
+    return {"cfg_scale": text, "image_cfg_scale": image, "denoising_strength": slider(tab, "denoising_strength")}
 
 
 def _seed_row(tab: str) -> Controls:

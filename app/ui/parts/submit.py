@@ -42,6 +42,10 @@ class Asked:
     styles: Sequence[str] = ()
     images: tuple[str, ...] = ()
     """Ids of stored input pictures."""
+    mask: str = ""
+    """Id of a stored mask; empty: all of the picture is drawn anew."""
+    scaled: bool = False
+    """Whether the size is the picture's times a factor, in place of a width and a height."""
 
 
 def submit(parts: PageParts, asked: Asked, *, client: str) -> Answer:
@@ -64,7 +68,11 @@ def page_params(parts: PageParts, asked: Asked, options: OptionsView) -> Generat
     if asked.mode == "img2img" and not asked.images:
         raise InvalidParams("img2img needs a picture to start from: drop one into the box, or send one here from another tab.")
     plain = {name: _plain(name, value) for name, value in given.items()}
-    plain |= {"mode": asked.mode, "prompt": prompt, "negative_prompt": negative, "init_images": asked.images}
+    plain |= {"mode": asked.mode, "prompt": prompt, "negative_prompt": negative, "init_images": asked.images, "mask": asked.mask}
+    if "mask_blur_x" in plain:
+        plain["mask_blur_y"] = plain["mask_blur_x"]
+    if not asked.scaled:
+        plain.pop("scale_by", None)
     plain["merged_styles"] = tuple(asked.styles)
     return make_params(**options.apply_to({**read_overrides(asked.overrides), **plain}))
 

@@ -25,6 +25,7 @@ from app.ui.parts.services import PageParts
 from app.ui.parts.start import StartValues, start_values
 from app.ui.parts.submit import Answer, Asked, submit
 from app.ui.parts.top import CHECKPOINT_OPTION, CLIP_SKIP_OPTION, Top, checkpoint_choices, shows_clip_skip
+from app.ui.parts.upscale import upscale_values
 from app.ui.tabs.settings import SettingsTab, setting_update
 
 SHARED = ("checkpoint", "clip_skip")
@@ -56,10 +57,14 @@ class Page:
             self._wire_fill(mode, tab)
             self._wire_styles(tab)
             self._wire_draft(tab)
+        self._wire_upscale(self.tabs["txt2img"])
         self._wire_checkpoint()
         self._wire_png_info()
         self._wire_settings()
         self._wire_load(blocks)
+        # A picture's size, which static/js/start_size.js tells.
+        sides = [self.tabs["img2img"].controls[name] for name in SIZES]
+        hidden_button("img2img_size").click(None, None, sides, js=script("JSON.parse(darkroom.takeLetter('img2img_size'))"), **QUIET)
         # A narrow window hides tabs in a menu, where no script can press them.
         js = script("({ __type__: 'update', selected: darkroom.takeLetter('show_tab') })")
         hidden_button("show_tab").click(None, None, strip, js=js, **QUIET)
@@ -81,13 +86,30 @@ class Page:
 
         def generate(request: gr.Request, *values: Any) -> dict[str, Any]:
             *fields, overrides, styles, letter = values
-            images = _texts(_read_letter(letter).get("images"))
-            asked = Asked(mode=mode, values=named(names, fields), overrides=overrides, styles=styles or [], images=images)
+            told = _read_letter(letter)
+            if told.get("problem"):
+                return Answer(error=str(told["problem"])).as_json()
+            start = _start_of(told)
+            asked = Asked(mode=mode, values=named(names, fields), overrides=overrides, styles=styles or [], **start)
             return submit(self.parts, asked, client=self.parts.client_of(request.request)).as_json()
 
         inputs = [*tab.controls.values(), *self._shared(), tab.overrides, tab.styles, self.post.letter]
         js = script(f"darkroom.collect('{mode}', values)")
         self._handle(tab.generate.click, generate, inputs, [], js=js, trigger_mode="multiple")
+
+    def _wire_upscale(self, tab: GenerationTab) -> None:
+        names = (*tab.controls, *SHARED)
+
+        def upscale(request: gr.Request, *values: Any) -> dict[str, Any]:
+            *fields, overrides, letter = values
+            told = _read_letter(letter)
+            wanted = upscale_values(told, named(names, fields), self.parts.catalog)
+            asked = Asked(mode="txt2img", values=wanted, overrides=overrides, images=_texts(told.get("images")))
+            return submit(self.parts, asked, client=self.parts.client_of(request.request)).as_json()
+
+        inputs = [*tab.controls.values(), *self._shared(), tab.overrides, self.post.letter]
+        js = script("[...values.slice(0, -1), darkroom.takeLetter('upscale_txt2img')]")
+        self._handle(hidden_button("upscale_txt2img").click, upscale, inputs, [], js=js, trigger_mode="multiple")
 
     def _wire_fill(self, mode: Mode, tab: GenerationTab) -> None:
         def fill(text: str | None, leave: Sequence[str] = (), chunk: str = "") -> list[Any]:
@@ -271,6 +293,11 @@ def _read_letter(letter: object) -> dict[str, Any]:
     except (ValueError, RecursionError):
         return {}
     return found if isinstance(found, dict) else {}
+
+
+def _start_of(told: Mapping[str, Any]) -> dict[str, Any]:
+    """What a job starts from, of a letter of static/js/input_picture.js."""
+    return {"images": _texts(told.get("images")), "mask": str(told.get("mask") or ""), "scaled": told.get("by") is True}
 
 
 def _texts(told: object) -> tuple[str, ...]:

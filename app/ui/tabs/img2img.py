@@ -1,4 +1,4 @@
-"""The img2img tab: the same as txt2img, with a picture to start from."""
+"""The img2img tab: the same as txt2img, with a picture to start from that can be painted on."""
 
 from collections.abc import Sequence
 
@@ -7,11 +7,12 @@ import gradio as gr
 from app.ui.parts.fields import RESIZE_MODES, Controls, default_of, element_id, title_of
 from app.ui.parts.generation import GenerationTab, build_generation
 from app.ui.parts.html import element
+from app.ui.parts.inpainting import build_inpainting
 from app.ui.parts.start import StartValues
 
 
 def build_img2img(start: StartValues, styles: Sequence[str]) -> GenerationTab:
-    """From a prompt and a picture."""
+    """From a prompt and a picture; its sub-tabs are the canvas's (static/js/start_modes.js)."""
     return build_generation("img2img", start, styles, _input_picture)
 
 
@@ -24,4 +25,4 @@ def _input_picture() -> Controls:
         elem_id=element_id("img2img", "resize_mode"),
         elem_classes=["dk-radio"],
     )
-    return {"resize_mode": mode}
+    return {"resize_mode": mode, **build_inpainting("img2img")}
