@@ -12,6 +12,7 @@ import { ModeStrip, MODES } from "./start_modes.js";
 import { follow, sizeFor } from "./start_size.js";
 
 const KEPT = "darkroom.img2img.picture";
+const TELLS_SETTINGS = /\bSteps: \d/;
 
 /** The picture's pixels as they are in the file; a format that the browser does not read comes from the server. */
 async function decoded(file, id) {
@@ -127,7 +128,7 @@ class InputPicture extends HTMLElement {
       const stored = await storeInput(file);
       await this.take(file, stored.id);
       if (next && !this.layers.colour.isBlank()) this.layers.colour.clear();
-      if (offers && stored.infotext) this.offerSettings(stored);
+      if (offers && TELLS_SETTINGS.test(stored.infotext)) this.offerSettings(stored);
     } catch (error) {
       this.tell();
       note(error.message);

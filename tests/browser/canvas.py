@@ -1,7 +1,6 @@
 """img2img's canvas as a person uses it: pictures put on it, strokes, what a job would get."""
 
 import io
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -89,9 +88,13 @@ def a_picture(path: Path, size: tuple[int, int] = (192, 128), seed: int = 0) -> 
     return made
 
 
-def touch(page: Page, kind: str, points: Sequence[Point]) -> None:
-    """One event of fingers, in the window."""
-    session = page.context.new_cdp_session(page)
-    fingers = [{"x": x, "y": y, "id": number} for number, (x, y) in enumerate(points)]
-    session.send("Input.dispatchTouchEvent", {"type": kind, "touchPoints": fingers})
-    session.detach()
+class Fingers:
+    """Fingers on an opened page."""
+
+    def __init__(self, page: Page) -> None:
+        self._session = page.context.new_cdp_session(page)
+
+    def touch(self, kind: str, *points: Point) -> None:
+        """One event (touchStart, touchMove, touchEnd): where every finger is then, in the window."""
+        fingers = [{"x": x, "y": y, "id": number} for number, (x, y) in enumerate(points)]
+        self._session.send("Input.dispatchTouchEvent", {"type": kind, "touchPoints": fingers})

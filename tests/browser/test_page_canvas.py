@@ -8,7 +8,7 @@ import pytest
 from PIL import Image
 from playwright.sync_api import Browser, expect
 
-from tests.browser.canvas import Canvas, a_picture, pixels, touch
+from tests.browser.canvas import Canvas, Fingers, a_picture, pixels
 from tests.browser.darkroom import Darkroom
 
 BLUR = 4
@@ -210,6 +210,32 @@ def test_inpaint_upload_takes_a_mask_file(canvas: Canvas, tmp_path: Path) -> Non
     assert canvas.painted() > 0, "the mask that was there stays"
 
 
+@pytest.mark.parametrize("fill", ["mirror", "edges"])
+def test_outpainting_continues_the_picture_in_new_room(canvas: Canvas, tmp_path: Path, fill: str) -> None:
+    start = pixels((tmp_path / "start.png").read_bytes())
+    canvas.mode("outpaint")
+    for side, room in {"left": 40, "right": 0, "up": 16, "down": 240, "overlap": 4}.items():
+        field = canvas.page.locator(f"#img2img_outpaint_{side}")
+        field.fill(str(room))
+        field.blur()
+    canvas.page.locator("#img2img_outpaint_fill").select_option(fill)
+    expect(canvas.darkroom.field("width", "img2img")).to_have_value("232")
+    expect(canvas.darkroom.field("height", "img2img")).to_have_value("384")
+    [image], mask = canvas.sent()
+    assert image.shape == (384, 232, 3) and mask is not None and mask.shape == (384, 232)
+    assert np.array_equal(image[16:144, 40:], start)
+    around = start[:, ::-1][:, -40:] if fill == "mirror" else np.repeat(start[:, :1], 40, axis=1)
+    assert np.array_equal(image[16:144, :40], around)
+    assert image[144:].std() > 30 and image[:, :40].any(axis=2).all(), "all of the room is filled"
+    wanted = np.full((384, 232), 255, np.uint8)
+    wanted[20:140, 44:] = 0
+    assert np.array_equal(mask, wanted)
+    canvas.mode("img2img")
+    expect(canvas.darkroom.field("width", "img2img")).to_have_value("192")
+    [image], mask = canvas.sent()
+    assert np.array_equal(image, start) and mask is None
+
+
 def test_size_follows_the_picture_unless_it_is_locked(canvas: Canvas, tmp_path: Path) -> None:
     width, height = (canvas.darkroom.field(name, "img2img") for name in ("width", "height"))
     expect(width).to_have_value("192")
@@ -267,19 +293,20 @@ def phone(browser: Browser, server_url: str, tmp_path: Path) -> Iterator[Canvas]
 
 
 def test_one_finger_paints_and_two_zoom(phone: Canvas) -> None:
-    touch(phone.page, "touchStart", [phone.at((0.2, 0.5))])
+    fingers = Fingers(phone.page)
+    fingers.touch("touchStart", phone.at((0.2, 0.5)))
     for step in range(1, 6):
-        touch(phone.page, "touchMove", [phone.at((0.2 + 0.1 * step, 0.5))])
-    touch(phone.page, "touchEnd", [])
+        fingers.touch("touchMove", phone.at((0.2 + 0.1 * step, 0.5)))
+    fingers.touch("touchEnd")
     painted = phone.painted()
     assert painted > 0.05
     scrolled = phone.page.evaluate("window.scrollY")
     zoom = phone.page.locator(".dk-zoom").inner_text()
-    touch(phone.page, "touchStart", [phone.at((0.45, 0.2))])
-    touch(phone.page, "touchStart", [phone.at((0.45, 0.2)), phone.at((0.55, 0.2))])
+    fingers.touch("touchStart", phone.at((0.45, 0.2)))
+    fingers.touch("touchStart", phone.at((0.45, 0.2)), phone.at((0.55, 0.2)))
     for step in range(1, 6):
-        touch(phone.page, "touchMove", [phone.at((0.45 - 0.05 * step, 0.2)), phone.at((0.55 + 0.05 * step, 0.2))])
-    touch(phone.page, "touchEnd", [])
+        fingers.touch("touchMove", phone.at((0.45 - 0.05 * step, 0.2)), phone.at((0.55 + 0.05 * step, 0.2)))
+    fingers.touch("touchEnd")
     expect(phone.page.locator(".dk-zoom")).not_to_have_text(zoom)
     assert phone.painted() == painted, "what the first of two fingers began is taken back"
     assert phone.page.evaluate("window.scrollY") == scrolled

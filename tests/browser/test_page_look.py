@@ -6,9 +6,11 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser, Page, ViewportSize, expect
 
+from tests.browser.canvas import Canvas, a_picture
 from tests.browser.darkroom import Darkroom
 
 TABS = ("txt2img", "img2img", "pnginfo", "models", "settings")
+SUB_TABS = ("img2img", "sketch", "inpaint", "inpaint_sketch", "inpaint_upload", "outpaint")
 SIZES: dict[str, ViewportSize] = {"desk": {"width": 1400, "height": 900}, "phone": {"width": 390, "height": 844}}
 
 UNNAMED = """() => [...document.querySelectorAll('button, a[href], input, textarea, select, [role=slider], [role=option], [tabindex="0"]')]
@@ -92,6 +94,30 @@ def test_every_tab_fits_and_is_readable(
         assert sized_tab.evaluate(CUT_OFF) == [], f"out of the window on {tab}"
         assert sized_tab.evaluate(UNNAMED) == [], f"unnamed controls on {tab}"
         assert sized_tab.evaluate(LOW_CONTRAST) == [], f"hard to read on {tab}"
+    assert not darkroom.script_errors
+    assert not darkroom.foreign_requests
+
+
+def test_every_sub_tab_of_img2img_fits_and_is_readable(
+    sized_tab: Page, server_url: str, theme: str, size: str, tmp_path: Path, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    darkroom = Darkroom(sized_tab, server_url)
+    darkroom.open(f"?__theme={theme}")
+    canvas = Canvas(darkroom)
+    a_picture(tmp_path / "start.png", (320, 240))
+    canvas.start_with(tmp_path / "start.png")
+    folder = shots(tmp_path_factory)
+    for mode in SUB_TABS:
+        canvas.mode(mode)
+        if mode not in ("img2img", "outpaint"):
+            canvas.stroke((0.3, 0.4), (0.6, 0.5))
+        sized_tab.wait_for_timeout(200)
+        sized_tab.screenshot(path=folder / f"img2img-{mode}-{size}-{theme}.png", full_page=True)
+        width = sized_tab.evaluate("document.documentElement.scrollWidth")
+        assert width <= SIZES[size]["width"], f"{mode} is {width} pixels wide"
+        assert sized_tab.evaluate(CUT_OFF) == [], f"out of the window on {mode}"
+        assert sized_tab.evaluate(UNNAMED) == [], f"unnamed controls on {mode}"
+        assert sized_tab.evaluate(LOW_CONTRAST) == [], f"hard to read on {mode}"
     assert not darkroom.script_errors
     assert not darkroom.foreign_requests
 

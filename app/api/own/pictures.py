@@ -1,9 +1,9 @@
-"""Pictures of /api/v1: finished ones by id, and uploads to start from."""
+"""Finished pictures of /api/v1 by id, and what files say taken out of them."""
 
 import binascii
 from base64 import b64decode
 from pathlib import PurePosixPath
-from typing import Annotated, Literal
+from typing import Annotated
 
 from fastapi import APIRouter, Path, Request
 from pydantic import BaseModel
@@ -22,12 +22,6 @@ _FOR_EVER = "private, max-age=31536000, immutable"
 PictureId = Annotated[str, Path(max_length=100)]
 
 
-class StoredInput(BaseModel):
-    """An uploaded picture, to be named in a job's `init_images`, or a mask, to be named in `mask`."""
-
-    id: str
-
-
 class SavedPictures(BaseModel):
     """Copies in the data folder."""
 
@@ -43,7 +37,7 @@ def decoded(text: str) -> bytes:
 
 
 def picture_routes(services: Services) -> APIRouter:
-    """/api/v1/pictures and /api/v1/inputs. An id is random and long: whoever has been given it may look."""
+    """/api/v1/pictures. An id is random and long: whoever has been given it may look."""
     router = APIRouter(tags=["pictures"])
 
     @router.get("/pictures/{picture}", response_class=Response)
@@ -72,23 +66,15 @@ def picture_routes(services: Services) -> APIRouter:
     @router.post("/stripped", response_class=Response)
     async def strip(http: Request) -> Response:
         """The picture in the body (or in a form's `file`) without anything it says about itself: PNG, JPEG, WebP, AVIF; nothing is kept."""
-        data = await run_in_threadpool(stripped, await _uploaded(http))
+        data = await run_in_threadpool(stripped, await uploaded(http))
         record = await run_in_threadpool(read_picture, data)
         return Response(data, media_type=f"image/{record.format.lower()}", headers={"Cache-Control": "no-store"})
-
-    @router.post("/inputs", status_code=201)
-    async def upload(http: Request, kind: Literal["picture", "mask"] = "picture") -> StoredInput:
-        """Stores a picture or a mask for img2img: the body is the file, or a form with the file in `file`."""
-        data = await _uploaded(http)
-        if kind == "mask":
-            return StoredInput(id=await run_in_threadpool(services.inputs.add_mask, data))
-        background = services.options.view().text("img2img_background_color")
-        return StoredInput(id=await run_in_threadpool(services.inputs.add, data, background))
 
     return router
 
 
-async def _uploaded(http: Request) -> bytes:
+async def uploaded(http: Request) -> bytes:
+    """The file that is a request's body, or a form's `file`; InvalidParams for a form without one."""
     if http.headers.get("content-type", "").startswith("multipart/form-data"):
         async with http.form(max_files=1, max_fields=10) as form:
             found = form.get("file")

@@ -52,6 +52,14 @@ export class Stroke {
 
   line(from, to) {
     const { context, brush } = this;
+    if (!this.last) {
+      // A line without length is none.
+      context.fillStyle = brush.colour;
+      context.beginPath();
+      context.arc(to.x, to.y, Math.max(1, brush.size) / 2, 0, 2 * Math.PI);
+      context.fill();
+      return;
+    }
     context.strokeStyle = brush.colour;
     context.lineWidth = Math.max(1, brush.size);
     context.lineCap = context.lineJoin = "round";

@@ -137,9 +137,10 @@ export class PaintLayer {
 
   /** Whether nothing is painted. */
   isBlank() {
+    const { width, height } = this.canvas;
     const context = this.canvas.getContext("2d");
-    for (let top = 0; top < this.canvas.height; top += STRIP_ROWS) {
-      const { data } = context.getImageData(0, top, this.canvas.width, Math.min(STRIP_ROWS, this.canvas.height - top));
+    for (let top = 0; top < height; top += STRIP_ROWS) {
+      const { data } = context.getImageData(0, top, width, Math.min(STRIP_ROWS, height - top));
       for (let at = 3; at < data.length; at += 4) if (data[at]) return false;
     }
     return true;
@@ -150,8 +151,9 @@ export class PaintLayer {
     const canvas = newCanvas(width, height);
     const context = canvas.getContext("2d");
     context.drawImage(this.canvas, 0, 0, width, height);
-    // Each time doubles a trace of paint; from 1 in 255 twelve times lead to the full.
-    for (let time = 0; solid && time < 12; time += 1) context.drawImage(canvas, 0, 0);
+    if (solid) inStrips(canvas, (data) => {
+      for (let at = 3; at < data.length; at += 4) if (data[at]) data[at] = 255;
+    });
     context.globalCompositeOperation = "source-in";
     context.fillStyle = "#fff";
     context.fillRect(0, 0, width, height);
@@ -181,6 +183,16 @@ function copyBack(canvas, patch, { x, y, width, height }) {
   const context = canvas.getContext("2d");
   context.clearRect(x, y, width, height);
   context.drawImage(patch, x, y);
+}
+
+/** Changes a canvas's pixels, few rows at a time. */
+function inStrips(canvas, change) {
+  const context = canvas.getContext("2d");
+  for (let top = 0; top < canvas.height; top += STRIP_ROWS) {
+    const strip = context.getImageData(0, top, canvas.width, Math.min(STRIP_ROWS, canvas.height - top));
+    change(strip.data);
+    context.putImageData(strip, 0, top);
+  }
 }
 
 function brightnessToAlpha(data) {
