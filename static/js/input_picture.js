@@ -20,7 +20,11 @@ async function decoded(file, id) {
   try {
     return await createImageBitmap(file, exactly);
   } catch {
-    return createImageBitmap(await storedInput(id), exactly);
+    try {
+      return await createImageBitmap(await storedInput(id), exactly);
+    } catch {
+      throw new Error("The browser has no room for this picture.");
+    }
   }
 }
 
@@ -62,6 +66,14 @@ class InputPicture extends HTMLElement {
       over(false)(event);
       const file = pictureIn(event.dataTransfer);
       if (file) this.read(file);
+    });
+    // Beside the boxes the browser would open the file in place of the page.
+    document.addEventListener("dragover", (event) => isVisible(this) && event.dataTransfer?.types.includes("Files") && event.preventDefault());
+    document.addEventListener("drop", (event) => {
+      const file = isVisible(this) && !event.defaultPrevented ? pictureIn(event.dataTransfer) : null;
+      if (!file) return;
+      event.preventDefault();
+      this.read(file);
     });
     document.addEventListener("paste", (event) => {
       const file = isVisible(this.editor.node) ? pictureIn(event.clipboardData) : null;

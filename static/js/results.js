@@ -56,15 +56,15 @@ class Results extends HTMLElement {
   }
 
   buildActions() {
-    const action = (name, label, icon, act) =>
-      h("button", { type: "button", class: `dk-action dk-icon-${icon}`, id: `${this.tab}_${name}`, onclick: () => attempt(() => act(this.chosen())) }, label);
+    const action = (name, label, icon, act, title = null) =>
+      h("button", { type: "button", class: `dk-action dk-icon-${icon}`, id: `${this.tab}_${name}`, title, onclick: () => attempt(() => act(this.chosen())) }, label);
     const send = (target, label, icon) => action(`send_to_${target}`, label, icon, (picture) => sendPicture(target, picture));
     // A result of img2img goes on where it is: fields and mask stay.
     const further = this.tab === "img2img"
       ? [action("send_to_img2img", "Start from this", "again", (picture) => startFrom(picture)),
         action("send_to_inpaint", "Inpaint this", "mask", (picture) => startFrom(picture, "inpaint"))]
       : [send("img2img", "Send to img2img", "image"), send("inpaint", "Send to inpaint", "mask"),
-        action("upscale", "Upscale", "enlarge", (picture) => upscale(picture))];
+        action("upscale", "Upscale", "enlarge", (picture) => upscale(picture), "Draw this picture larger, with the settings of Hires. fix")];
     this.split = iconButton("split", "Before and after", () => this.toggleSplit(), { id: `${this.tab}_before_after`, "aria-pressed": "false", hidden: true });
     this.download = h("a", { class: "dk-icon-button dk-icon-download", title: "Download", "aria-label": "Download the picture", download: "" });
     this.open = h("a", { class: "dk-icon-button dk-icon-open", title: "Open in a new tab", "aria-label": "Open the picture in a new tab", target: "_blank" });

@@ -197,3 +197,24 @@ def test_save_keeps_copies_and_a_table(world: World, client: TestClient) -> None
     client.post(f"/api/v1/pictures/{first['id']}/save")
     assert len((folder / "log.csv").read_bytes().splitlines()) == 1 + 3 * 2, "no new line; each prompt has two"
     assert client.post("/api/v1/pictures/nope/save").status_code == 404
+
+
+def test_a_stored_picture_comes_back_and_tells_how_it_was_made(world: World, client: TestClient) -> None:
+    job = submit(client)
+    world.jobs.wait(job, 10)
+    made = client.get(f"/api/v1/jobs/{job}").json()["pictures"][0]
+    data = client.get(made["url"]).content
+    stored = client.post("/api/v1/inputs", content=data).json()
+    assert stored["infotext"] == made["infotext"] and '"prompt"' in stored["chunk"]
+    back = client.get(f"/api/v1/inputs/{stored['id']}")
+    assert back.headers["content-type"] == "image/png" and "immutable" in back.headers["cache-control"]
+    one, other = (Image.open(io.BytesIO(file)) for file in (back.content, data))
+    assert one.tobytes() == other.convert("RGB").tobytes() and "parameters" not in one.info
+    plain = client.post("/api/v1/inputs", content=base64.b64decode(picture())).json()
+    assert (plain["infotext"], plain["chunk"]) == ("", "")
+
+
+@pytest.mark.parametrize("name", ["0" * 64, "..%2f..%2fconfig.json", "x"])
+def test_an_input_that_is_not_stored(client: TestClient, name: str) -> None:
+    answer = client.get(f"/api/v1/inputs/{name}")
+    assert answer.status_code == 404 and answer.json()

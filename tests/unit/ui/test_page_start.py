@@ -1,0 +1,75 @@
+"""What a press of Generate on img2img, and of Upscale, makes of the page's fields."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from app.api import client_of
+from app.jobs import Jobs, OptionsStore
+from app.models import Catalog
+from app.prompt import Styles
+from app.schema.params import GenerationParams, view_of
+from app.schema.settings import ServerSettings
+from app.server import resolver
+from app.ui import PageParts
+from app.ui.parts.submit import Asked, page_params
+from app.ui.parts.upscale import HIRES, upscale_values
+from tests.support.paths import ROOT
+from tests.unit.jobs.conftest import FlatEngine
+
+FIELDS: dict[str, Any] = {"prompt": "a house", "negative_prompt": "", "width": 64, "height": 64, "seed": "12", "steps": 3}
+PICTURE = "a" * 64
+MASK = "b" * 64
+INFOTEXT = (
+    "a green leaf\nNegative prompt: fog\n"
+    "Steps: 7, Sampler: Euler, Schedule type: Automatic, CFG scale: 4.5, Seed: 18446744073709551615, "
+    "Size: 128x96, Denoising strength: 0.3, Hires upscale: 1.5, Version: x"
+)
+
+
+@pytest.fixture
+def parts(tmp_path: Path) -> Iterator[PageParts]:
+    settings = ServerSettings(data_dir=tmp_path, embedded_dir=ROOT / "models" / "Stable-diffusion")
+    catalog, options = Catalog(settings), OptionsStore(tmp_path / "config.json")
+    jobs = Jobs(settings, FlatEngine(), options, resolve=resolver(catalog, options))
+    styles = Styles(tmp_path / "styles.csv")
+    yield PageParts(settings=settings, jobs=jobs, options=options, catalog=catalog, styles=styles, client_of=client_of, version="0")
+    jobs.close()
+
+
+def params_of(parts: PageParts, values: dict[str, Any], **start: Any) -> GenerationParams:
+    asked = Asked(mode="img2img", values={**FIELDS, **values}, images=(PICTURE,), **start)
+    return page_params(parts, asked, parts.options.view())
+
+
+def test_one_mask_blur_is_that_of_both_directions(parts: PageParts) -> None:
+    params = params_of(parts, {"mask_blur_x": 9.0}, mask=MASK)
+    assert (params.mask, params.mask_blur_x, params.mask_blur_y) == (MASK, 9, 9)
+
+
+def test_a_factor_counts_where_its_tab_is_chosen(parts: PageParts) -> None:
+    assert params_of(parts, {"scale_by": 1.5}).scale_by == 0
+    assert params_of(parts, {"scale_by": 1.5}, scaled=True).scale_by == 1.5
+
+
+def test_upscaling_takes_the_pictures_settings_and_the_pages_hires_fix(parts: PageParts) -> None:
+    page = {**FIELDS, "hr_scale": 3.0, "hr_upscaler": "Lanczos", "denoising_strength": 0.55, "n_iter": 4, "batch_size": 2, "exact": True}
+    told = {"infotext": INFOTEXT, "width": 192, "height": 144}
+    values = upscale_values(told, page, parts.catalog)
+    params = page_params(parts, Asked(mode="txt2img", values=values, images=(PICTURE,)), parts.options.view())
+    assert (params.prompt, params.negative_prompt, params.steps, params.seed) == ("a green leaf", "fog", 7, 2**64 - 1)
+    assert (params.width, params.height) == (192, 144), "of the picture that is there, not of its first pass"
+    assert (params.hr_scale, params.hr_upscaler, params.denoising_strength) == (3.0, "Lanczos", 0.55)
+    assert (params.enable_hr, params.pictures, params.exact, params.init_images) == (True, 1, True, (PICTURE,))
+
+
+def test_upscaling_a_picture_that_tells_nothing_takes_the_fields(parts: PageParts) -> None:
+    values = upscale_values({"infotext": "", "width": 64, "height": 64}, {**FIELDS, "hr_scale": 2.0}, parts.catalog)
+    assert values["seed"] == "12" and values["enable_hr"] is True
+
+
+def test_hires_fields_are_those_of_the_schema() -> None:
+    assert {name for name in HIRES if view_of(name).section != "hires"} == {"denoising_strength"}
+    assert "hr_prompt" in HIRES
