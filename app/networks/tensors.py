@@ -48,6 +48,10 @@ class TensorFile:
             state = _state(path)
             self._open, self.shapes = _pickle, {name: tuple(tensor.shape) for name, tensor in state.items()}
 
+    def opened(self) -> AbstractContextManager[Getter]:
+        """Tensors by name, as views of the mapped file, which grow its share of memory until it is closed."""
+        return self._open(self._path)
+
     def stream(self, wanted: Collection[str]) -> Iterator[tuple[str, Tensor]]:
         """Every wanted tensor, in file order, as a view of the mapped file: copy it before taking the next one."""
         left = [name for name in self.shapes if name in wanted]
