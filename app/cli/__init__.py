@@ -1,4 +1,4 @@
-"""The commands: serving (the default), `info`, `txt2img`, `img2img`. Knows everything, through `server.py`.
+"""The commands: serving (the default), `info`, `models`, `txt2img`, `img2img`. Knows everything, through `server.py`.
 
 `main` is the program; errors that a person can put right become one sentence and an exit status here, and nowhere else.
 """
@@ -22,7 +22,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         for name, value in SHORT_WAITS.items():  # read when torch is imported, by child processes too
             os.environ.setdefault(name, value)
     arguments = list(sys.argv[1:] if argv is None else argv)
-    command = arguments[0] if arguments and arguments[0] in ("info", "txt2img", "img2img", "serve") else "serve"
+    command = arguments[0] if arguments and arguments[0] in ("info", "models", "txt2img", "img2img", "serve") else "serve"
     rest = arguments[1:] if arguments[:1] == [command] else arguments
     try:
         return _run(command, rest)
@@ -39,6 +39,10 @@ def _run(command: str, arguments: list[str]) -> int:
             from app.cli.info import info
 
             return info(arguments)
+        case "models":
+            from app.cli.models import models
+
+            return models(arguments)
         case "txt2img" | "img2img":
             from app.cli.generate import generate
 

@@ -1,0 +1,49 @@
+"""`webui.py models convert|merge`: names and paths, what is written where, and a sentence for what cannot be."""
+
+from pathlib import Path
+
+import pytest
+import torch
+from safetensors.torch import load_file
+
+from app.cli import main
+
+
+@pytest.fixture
+def folder(tiny_data: Path) -> Path:
+    return tiny_data / "models" / "Stable-diffusion"
+
+
+def run(tiny_data: Path, *arguments: str) -> int:
+    return main(["models", *arguments, "--data-dir", str(tiny_data)])
+
+
+def test_names_are_looked_up_and_results_lie_beside_them(tiny_data: Path, folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(tiny_data, "convert", "tiny-a", "half", "--numbers", "fp16") == 0
+    assert "half.safetensors" in capsys.readouterr().out
+    assert {tensor.dtype for tensor in load_file(folder / "half.safetensors").values()} <= {torch.float16, torch.int64}
+    assert run(tiny_data, "merge", "tiny-a", str(folder / "tiny-b.safetensors"), "mixed", "--multiplier", "1") == 0
+    mixed, other = load_file(folder / "mixed.safetensors"), load_file(folder / "tiny-b.safetensors")
+    assert all(torch.equal(mixed[name].float(), other[name].float()) for name in mixed)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (("convert", "nothing", "new"), "There is no checkpoint 'nothing'"),
+        (("convert", "tiny-a", "tiny-b"), "already"),
+        (("convert", "tiny-a", "new", "--vae", "none"), "There is no VAE 'none'"),
+        (("merge", "tiny-a", "new"), "needs a second checkpoint"),
+        (("merge", "tiny-a", "tiny-b", "new", "--method", "Add difference"), "needs a third checkpoint"),
+        (("merge", "tiny-a", "tiny-b", "new", "--blocks", "1,2"), "weights of blocks"),
+        (("merge", "new"), "two or three"),
+    ],
+)
+def test_what_cannot_be_done_gets_a_sentence(
+    tiny_data: Path, folder: Path, capsys: pytest.CaptureFixture[str], arguments: tuple[str, ...], said: str
+) -> None:
+    before = {path.name: path.stat().st_mtime_ns for path in folder.iterdir()}
+    assert run(tiny_data, *arguments) == 1
+    error = capsys.readouterr().err
+    assert said in error and "Traceback" not in error
+    assert {path.name: path.stat().st_mtime_ns for path in folder.iterdir()} == before
