@@ -58,6 +58,12 @@ def number_beside(number: int, place: int) -> int:
     return BESIDE - MOST_BESIDE * number - place
 
 
+def together(results: Iterable[PictureView], beside: Iterable[PictureView]) -> list[PictureView]:
+    """Each result with what is shown beside it."""
+    others = tuple(beside)
+    return [shown for result in results for shown in (result, *(other for other in others if other.beside == result.number))]
+
+
 @dataclass(frozen=True, kw_only=True)
 class Sorted:
     """A job's pictures by what they are."""

@@ -32,7 +32,7 @@ from app.jobs.line import capacity_of, moved, next_in_line
 from app.jobs.live import LiveJob
 from app.jobs.options import OptionsStore, OptionsView
 from app.jobs.pictures import Pictures
-from app.jobs.views import JobError, JobState, Sorted
+from app.jobs.views import JobError, JobState, Sorted, together
 from app.jobs.worker import Worker
 from app.schema.errors import DarkroomError, EngineStopped
 
@@ -266,7 +266,7 @@ class Work:
         """Adds the grid to a job whose pictures are all there, then ends it; a grid that fails costs nobody the pictures."""
         if live.error is None and live.row.save and live.pictures and live.grid is None:
             try:
-                kept = self._pictures.keep_grid(live.row, live.options, live.pictures, live.first_facts)
+                kept = self._pictures.keep_grid(live.row, live.options, together(live.pictures, live.beside), live.first_facts)
             except (DarkroomError, OSError, ValueError):
                 log.exception("job %s gets no grid", live.row.id)
                 kept = None

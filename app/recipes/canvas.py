@@ -7,8 +7,8 @@ import numpy as np
 from PIL import Image
 
 from app.recipes.colours import matched
-from app.recipes.masks import PixelMask, cut_out, filled
-from app.recipes.resize import COVER, LATENT, STRETCH, InputPicture, Pixels, resized
+from app.recipes.masks import Box, PixelMask, cut_out, filled
+from app.recipes.resize import COVER, FIT, LATENT, STRETCH, InputPicture, Pixels, resized
 from app.schema.params import GenerationParams
 
 ORIGINAL = 1
@@ -49,49 +49,54 @@ class Canvas:
             return np.asarray(image)
         size = self.params.width, self.params.height
         if mask.box is not None:
-            image = resized(image.crop(mask.box), *size, COVER)
+            image = resized(image.crop(mask.box), *size, FIT)
         if self.params.inpainting_fill != ORIGINAL:
             image = filled(image, resized(mask.drawn, *image.size, STRETCH))
         return np.asarray(image)
 
-    def finish(self, picture: InputPicture, pixels: Pixels) -> Touched:
-        """The result on its ground, with the colours of the input picture if they are wanted."""
+    def finish(self, picture: InputPicture, pixels: Pixels, shown: Image.Image | None = None) -> Touched:
+        """The result on its ground, with the colours of the input picture if they are wanted.
+
+        `shown` is a mask of the job's size for this result, in the place of the job's own.
+        """
         params, result = self.params, Image.fromarray(pixels)
         if params.img2img_color_correction:
             result = matched(result, Image.fromarray(self.start(picture)))
         if self.mask is None:
             return Touched(np.asarray(result))
-        ground = self.ground(picture)
-        mask = self.mask.on(ground, params.resize_mode)
-        if mask.box is not None and params.overlay_inpaint:
-            result = _put_back(result, ground.size, mask)
-        drawn = result
-        if params.overlay_inpaint:
-            result = _laid_over(result, ground, mask)
-        return Touched(np.asarray(result), tuple(self._beside(drawn, mask)))
+        ground, box = self.ground(picture), self.mask.box
+        laid = self.mask.on(ground, params.resize_mode) if shown is None else _placed(shown, ground.size, box, "L")
+        if not params.overlay_inpaint:
+            return Touched(np.asarray(result), tuple(self._beside(result, laid)))
+        below = _placed(result, ground.size, box, "RGBA")
+        return Touched(np.asarray(_laid_over(below, ground, laid)), tuple(self._beside(below, laid)))
 
-    def _beside(self, drawn: Image.Image, mask: PixelMask) -> list[Pixels]:
+    def _beside(self, drawn: Image.Image, laid: Image.Image) -> list[Pixels]:
         beside = []
         if self.params.return_mask:
-            beside.append(np.asarray(mask.laid.convert("RGB")))
+            beside.append(np.asarray(laid.convert("RGB")))
         if self.params.return_mask_composite:
-            shape = resized(mask.laid, *drawn.size, STRETCH)
+            shape = resized(laid, *drawn.size, FIT)
             alone = Image.composite(drawn.convert("RGBA").convert("RGBa"), Image.new("RGBa", drawn.size), shape)
             beside.append(np.asarray(alone.convert("RGBA")))
         return beside
 
 
-def _put_back(result: Image.Image, size: tuple[int, int], mask: PixelMask) -> Image.Image:
-    """The drawn part in its place on an empty picture."""
-    assert mask.box is not None
-    left, top, right, bottom = mask.box
-    canvas = Image.new("RGBA", size)
-    canvas.paste(resized(result, right - left, bottom - top, COVER), (left, top))
+def _placed(part: Image.Image, size: tuple[int, int], box: Box | None, mode: str) -> Image.Image:
+    """What was drawn in its place on an empty picture; itself where all was drawn."""
+    if box is None:
+        return part
+    left, top, right, bottom = box
+    canvas = Image.new(mode, size)
+    canvas.paste(resized(part, right - left, bottom - top, COVER), (left, top))
     return canvas
 
 
-def _laid_over(result: Image.Image, ground: Image.Image, mask: PixelMask) -> Image.Image:
-    """The result under the ground from which the mask has been cut out."""
-    below = result.convert("RGBA")
-    below.alpha_composite(cut_out(ground, mask.laid).convert("RGBA"))
-    return below.convert("RGB")
+def _laid_over(below: Image.Image, ground: Image.Image, laid: Image.Image) -> Image.Image:
+    """The result under the ground from which the mask has been cut out.
+
+    Where their sizes differ (latents are resized, sides are no multiple of 8) both have the left upper corner in common, as in A1111.
+    """
+    result = below.convert("RGBA")
+    result.alpha_composite(cut_out(ground, laid).convert("RGBA"))
+    return result.convert("RGB")

@@ -9,6 +9,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from app.recipes.canvas import Canvas
+from app.recipes.masks import rounds
 from app.recipes.ops import Answer, EncodeImage, ModelInfo, Op
 from app.recipes.resize import InputPicture, to_unit
 from app.recipes.settings import acted
@@ -74,7 +75,7 @@ def _inpainted(
     for picture in dict.fromkeys(source.pictures):
         pixels = to_unit(source.canvas.start(picture))
         size = pixels.shape[2:]
-        drawn = torch.ones(1, 1, *size) if mask is None else mask.pixels(size[0], size[1], whole=params.mask_round)
+        drawn = torch.ones(1, 1, *size) if mask is None else mask.pixels(size[0], size[1], whole=rounds(params))
         hidden = torch.lerp(pixels, pixels * (1 - drawn), params.inpainting_mask_weight)
         latents = cast(Tensor, (yield EncodeImage(checkpoint, hidden, info.vae)))
         small = F.interpolate(drawn, size=latents.shape[2:]).to(latents.device)

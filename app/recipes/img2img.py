@@ -5,21 +5,23 @@ from collections.abc import Generator
 from torch import Tensor
 
 from app.prompt import Tokenizer
-from app.recipes.canvas import Canvas, Touched
+from app.recipes.canvas import Canvas, Touch, Touched
 from app.recipes.concat import Source
 from app.recipes.conditioning import Said
 from app.recipes.drawing import Drawing
 from app.recipes.input_pictures import encoded, one_each
-from app.recipes.masks import PixelMask, pixel_mask
+from app.recipes.masks import PixelMask, pixel_mask, rounds
 from app.recipes.ops import Answer, ModelInfo, Op, Recipe
 from app.recipes.passes import Pass, Sampled, finished, sampled
 from app.recipes.refiner import refiner_of
 from app.recipes.resize import InputPicture, Pixels
 from app.recipes.settings import picture_noise, sampler_options
+from app.recipes.soft import Difference
 from app.sampling.img2img import Entry, entry_step, stretched_steps
 from app.sampling.masked import Masked
 from app.sampling.noise import PictureNoise
 from app.sampling.samplers import SAMPLERS, SamplerOptions, SamplerSpec
+from app.sampling.soft import SoftBlend
 from app.sampling.table import NoiseTable
 from app.schema.network import NetworkSettings
 from app.schema.params import GenerationParams
@@ -40,15 +42,26 @@ def img2img(params: GenerationParams, tokenizer: Tokenizer, images: tuple[InputP
     if masked is not None:
         start = masked.original
 
-    def touch(number: int, pixels: Pixels) -> Touched:
-        return canvas.finish(starts[number], pixels)
-
     for batch in range(params.n_iter):
         end = yield from _pass(drawing, batch, start, masked)
         if end.latents is not None:
-            yield from finished(end.latents, end.checkpoint, drawing, batch, touch)
+            yield from finished(end.latents, end.checkpoint, drawing, batch, _touch(canvas, starts, end.latents, masked))
         if not end.go_on:
             return
+
+
+def _touch(canvas: Canvas, starts: tuple[InputPicture, ...], latents: Tensor, masked: Masked | None) -> Touch:
+    """The last touches to the pictures of a batch with these latents."""
+    params = canvas.params
+
+    def touch(number: int, pixels: Pixels) -> Touched:
+        if masked is None or masked.soft is None:
+            return canvas.finish(starts[number], pixels)
+        size = params.width, params.height
+        shown = Difference.of(params).mask(latents[number], masked.original[number], masked.drawn[0, 0], size)
+        return canvas.finish(starts[number], pixels, shown)
+
+    return touch
 
 
 def _pass(drawing: Drawing, batch: int, start: Tensor, masked: Masked | None) -> Generator[Op, Answer, Sampled]:
@@ -80,14 +93,24 @@ def _pass(drawing: Drawing, batch: int, start: Tensor, masked: Masked | None) ->
 
 def _masked(params: GenerationParams, mask: PixelMask, start: Tensor, info: ModelInfo) -> Masked:
     """What is drawn of the latents, with what is under the mask at first in them."""
-    drawn = mask.latent(*start.shape[2:], whole=params.mask_round).to(start.device)
+    drawn = mask.latent(*start.shape[2:], whole=rounds(params)).to(start.device)
     if params.inpainting_fill == LATENT_NOISE:
         seeds = [params.seed_of(i) for i in range(params.batch_size)]  # of the first batch, for all: as in A1111
         noise = PictureNoise(seeds, start.shape[1:], device=info.device, kind=params.randn_source).draw()
         start = start * (1 - drawn) + noise * drawn
     elif params.inpainting_fill == LATENT_NOTHING:
         start = start * (1 - drawn)
-    return Masked(start, drawn, before=SAMPLERS[params.sampler].name.on_timesteps)
+    return Masked(start, drawn, before=SAMPLERS[params.sampler].name.on_timesteps, soft=_soft(params))
+
+
+def _soft(params: GenerationParams) -> SoftBlend | None:
+    if not params.soft_inpainting:
+        return None
+    return SoftBlend(
+        bias=params.soft_inpainting_bias,
+        preservation=params.soft_inpainting_preservation,
+        contrast=params.soft_inpainting_contrast,
+    )
 
 
 def _entry(params: GenerationParams, spec: SamplerSpec, table: NoiseTable, options: SamplerOptions) -> Entry:

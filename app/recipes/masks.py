@@ -1,6 +1,6 @@
 """Masks as pixels: blurred, cut to the part that is drawn, brought to the job's size."""
 
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 
 import numpy as np
 import torch
@@ -8,7 +8,7 @@ from PIL import Image, ImageFilter, ImageOps
 from scipy.ndimage import correlate1d
 from torch import Tensor
 
-from app.recipes.resize import COVER, STRETCH, Pixels, resized
+from app.recipes.resize import FIT, STRETCH, Pixels, resized
 from app.recipes.settings import label_of
 from app.schema.params import GenerationParams
 
@@ -42,9 +42,14 @@ class PixelMask:
         """The same for the pixels of the picture that is encoded."""
         return _share(resized(self.drawn, width, height, STRETCH), whole=whole)
 
-    def on(self, ground: Image.Image, mode: int) -> "PixelMask":
-        """The mask for a ground that may be of another size than the mask was."""
-        return self if self.laid.size == ground.size else replace(self, laid=resized(self.laid, *ground.size, mode))
+    def on(self, ground: Image.Image, mode: int) -> Image.Image:
+        """Where the result is laid over a ground, which may be of another size than the mask was."""
+        return self.laid if self.laid.size == ground.size else resized(self.laid, *ground.size, mode)
+
+
+def rounds(params: GenerationParams) -> bool:
+    """Whether each latent is drawn anew or kept, with nothing in between."""
+    return params.mask_round and not params.soft_inpainting
 
 
 def _share(mask: Image.Image, *, whole: bool) -> Tensor:
@@ -70,7 +75,7 @@ def pixel_mask(params: GenerationParams, mask: Pixels) -> PixelMask | None:
         label_of("inpaint_full_res"): "Only masked",
         label_of("inpaint_full_res_padding"): str(params.inpaint_full_res_padding),
     }
-    return PixelMask(drawn=resized(image.crop(box), *size, COVER), laid=image, box=box, told=told)
+    return PixelMask(drawn=resized(image.crop(box), *size, FIT), laid=image, box=box, told=told)
 
 
 def blurred(mask: Pixels, sigma_x: int, sigma_y: int) -> Pixels:

@@ -81,7 +81,7 @@ def sampled(sampler: Sampler, model: Model, about: Pass, pictures: int) -> Gener
         while True:
             if _refiner_takes_over(about, model, watched.calls, question):
                 model = yield from _refined(about, model, question)
-            asked = question if about.masked is None else about.masked.asked(question)
+            asked = question if about.masked is None else about.masked.asked(question, model.table.timestep_of(question.sigma))
             image_cfg = drawing.params.image_cfg_scale if model.edits else None
             steps = guided(asked, [model.conditions] * pictures, about.cfg_scale, watched, skips, image_cfg)
             answer = yield from _answered(steps, model, about)

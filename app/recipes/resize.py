@@ -12,12 +12,12 @@ InputPicture = Callable[[], Pixels]
 """Decodes an input picture (height, width, 3) or a mask (height, width); equal ones are one."""
 
 STRETCH, COVER, FIT, LATENT = range(4)
-"""Resize modes: to the size whatever the shape; cut what sticks out; fill what is missing from the edges; as `STRETCH`, of latents."""
+"""Resize modes: to the size whatever the shape; cut what sticks out; fill what is missing from the edges; in latent space."""
 
 
 def resized(image: Image.Image, width: int, height: int, mode: int) -> Image.Image:
-    """The picture at a size; `LATENT` counts as `STRETCH`."""
-    if mode in (STRETCH, LATENT) or image.width * height == image.height * width:
+    """The picture at a size; pixels have no `LATENT` mode, which counts as `FIT`."""
+    if mode == STRETCH or image.width * height == image.height * width:
         return _scaled(image, width, height)
     ratio, wanted = image.width / image.height, width / height
     wider = wanted > ratio
@@ -26,13 +26,13 @@ def resized(image: Image.Image, width: int, height: int, mode: int) -> Image.Ima
     else:
         inner = (image.width * height // image.height, height) if wider else (width, image.height * width // image.width)
     middle = _scaled(image, *inner)
-    left, top = (width - inner[0]) // 2, (height - inner[1]) // 2
+    left, top = width // 2 - inner[0] // 2, height // 2 - inner[1] // 2
     canvas = Image.new(image.mode, (width, height))
     canvas.paste(middle, (left, top))
-    if mode == FIT and left > 0:
+    if mode != COVER and left > 0:
         canvas.paste(middle.resize((left, height), box=(0, 0, 0, middle.height)), (0, 0))
         canvas.paste(middle.resize((left, height), box=(middle.width, 0, middle.width, middle.height)), (left + inner[0], 0))
-    elif mode == FIT and top > 0:
+    elif mode != COVER and top > 0:
         canvas.paste(middle.resize((width, top), box=(0, 0, middle.width, 0)), (0, 0))
         canvas.paste(middle.resize((width, top), box=(0, middle.height, middle.width, middle.height)), (0, top + inner[1]))
     return canvas

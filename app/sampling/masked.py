@@ -6,6 +6,7 @@ from math import sqrt
 from torch import Tensor
 
 from app.sampling.protocol import Denoise
+from app.sampling.soft import SoftBlend
 
 
 @dataclass(frozen=True, eq=False)
@@ -18,27 +19,33 @@ class Masked:
     """(1, 1, height/8, width/8) in 0..1; 1 is drawn anew."""
     before: bool
     """Whether the rest is put into the latents before a call (A1111's samplers on timesteps) or into the answer after it (the others)."""
+    soft: SoftBlend | None = None
+    """In the place of a linear blend."""
 
-    def asked(self, question: Denoise) -> Denoise:
+    def asked(self, question: Denoise, timestep: float) -> Denoise:
         """What the network is asked in place of the sampler's question.
 
-        As in A1111 the rest has no noise on it, whatever the noise level; in unit variance, so it grows with the sigma here.
+        As in A1111 the rest has no noise on it, whatever the noise level, and both are blended in unit variance.
         """
         if not self.before:
             return question
-        rest = self.original * sqrt(1 + question.sigma**2)
-        return question._replace(x=question.x * self.drawn + rest * (1 - self.drawn))
+        scale = sqrt(1 + question.sigma**2)
+        return question._replace(x=self._blended(question.x / scale, timestep) * scale)
 
     def answered(self, question: Denoise, asked: Denoise, answer: Tensor) -> Tensor:
         """What the sampler is sent: the noise that the network found taken from the sampler's own latents, or the answer with the rest."""
         if self.before:
             return answer + (question.x - asked.x)
-        return self.mixed(answer, question.sigma)
-
-    def mixed(self, denoised: Tensor, sigma: float) -> Tensor:
-        """The rest put into clean latents."""
-        return denoised * self.drawn + self.original * (1 - self.drawn)
+        return self._blended(answer, question.sigma)
 
     def last(self, latents: Tensor) -> Tensor:
-        """The rest put into the latents that are decoded."""
+        """The rest put into the latents that are decoded; where the blend is soft it is put into the pixels."""
+        return self._linear(latents) if self.soft is None else latents
+
+    def _blended(self, latents: Tensor, level: float) -> Tensor:
+        if self.soft is None:
+            return self._linear(latents)
+        return self.soft.blend(self.original, latents, self.soft.share(self.drawn, level))
+
+    def _linear(self, latents: Tensor) -> Tensor:
         return latents * self.drawn + self.original * (1 - self.drawn)

@@ -10,6 +10,7 @@ from app.api.sdapi.requests import Img2ImgRequest
 from app.api.sdapi.translate import Order
 from app.api.services import Services
 from app.jobs import JobView, PictureView
+from app.jobs.views import together
 from app.metadata.infotext import split_infotext
 from app.schema.errors import UnknownName
 
@@ -41,10 +42,7 @@ def answer_of(services: Services, order: Order, job: JobView) -> bytes:
 def _shown(order: Order, job: JobView) -> list[PictureView]:
     """The grid first, where pictures are saved; then each picture with what is shown beside it."""
     grid = _grid(order, job)
-    shown = [] if grid is None else [grid]
-    for picture in job.pictures:
-        shown += [picture, *(other for other in job.beside if other.beside == picture.number)]
-    return shown
+    return [*([] if grid is None else [grid]), *together(job.pictures, job.beside)]
 
 
 def _grid(order: Order, job: JobView) -> PictureView | None:

@@ -12,9 +12,6 @@ from app.schema.errors import InvalidParams
 from app.schema.params import GenerationParams, view_of
 
 _BOTH: Mapping[str, str] = {
-    "prompt": "Prompt",
-    "negative_prompt": "Negative prompt",
-    "styles": "Styles array",
     "seed": "Seed",
     "subseed": "Variation seed",
     "subseed_strength": "Variation seed strength",
@@ -23,12 +20,15 @@ _BOTH: Mapping[str, str] = {
     "sampler_name": "Sampler",
     "scheduler": "Schedule type",
     "steps": "Steps",
-    "cfg_scale": "CFG scale",
     "refiner_checkpoint": "Refiner",
     "refiner_switch_at": "Refiner switch at",
     "tiling": "Tiling",
 }
 _TXT2IMG: Mapping[str, str] = {
+    "prompt": "Prompt",
+    "negative_prompt": "Negative prompt",
+    "styles": "Styles array",
+    "cfg_scale": "CFG scale",
     "width": "Size-1",
     "height": "Size-2",
     "denoising_strength": "Denoising strength",
@@ -62,7 +62,8 @@ _OPTIONS: Mapping[str, str] = {
 def fill_from_infotext(request: GenerationRequest, options: OptionsStore, styles: Sequence[Style]) -> GenerationRequest:
     """The request with its unset fields and `override_settings` filled; InvalidParams for a value that does not fit.
 
-    As in A1111, img2img takes neither size nor strength from it, and the checkpoint stays the chosen one.
+    As in A1111, img2img takes of it what its sampler, seed and refiner parts say: no prompt, CFG scale, size or strength. The checkpoint
+    stays the chosen one.
     """
     if not request.infotext:
         return request

@@ -8,7 +8,7 @@ from app.api.sdapi.requests import Img2ImgRequest
 from app.api.sdapi.scripts import SOFT_INPAINTING
 from app.jobs import Inputs
 from app.metadata.shown_inpaint import SOFT
-from app.schema.errors import InvalidParams, NotSupported
+from app.schema.errors import InvalidParams
 
 
 def mask_values(inputs: Inputs, request: Img2ImgRequest) -> dict[str, object]:
@@ -42,7 +42,4 @@ def soft_inpainting_values(request: Img2ImgRequest) -> dict[str, object]:
     arguments: list[object] = next((script.get("args", []) for name, script in scripts.items() if name.lower() == SOFT_INPAINTING), [])
     if len(arguments) > len(SOFT):
         raise InvalidParams(f"alwayson_scripts: {SOFT_INPAINTING!r} takes {len(SOFT)} arguments at most, not {len(arguments)}.")
-    values = dict(zip(SOFT, arguments, strict=False))
-    if values.get("soft_inpainting"):
-        raise NotSupported("Soft inpainting is not there yet.")
-    return values
+    return dict(zip(SOFT, arguments, strict=False))
