@@ -8,12 +8,14 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from threading import RLock
 
-from pydantic import ValidationError
+from pydantic import TypeAdapter, ValidationError
 
 from app.jobs.files import CannotSave, DiskFull
 from app.jobs.views import JobError, JobState, JobView, PictureView, Sorted
 from app.schema.options import OptionValue
 from app.schema.params import GenerationParams
+from app.schema.scripts import ScriptCall
+from app.scripts import Outcome
 
 MIGRATIONS: tuple[str, ...] = (
     """
@@ -61,6 +63,10 @@ MIGRATIONS: tuple[str, ...] = (
     CREATE UNIQUE INDEX jobs_of_key ON jobs (client, key) WHERE key IS NOT NULL;
     CREATE TABLE paused (client TEXT PRIMARY KEY) WITHOUT ROWID;
     """,
+    """
+    ALTER TABLE jobs ADD COLUMN script TEXT;
+    ALTER TABLE jobs ADD COLUMN outcome TEXT;
+    """,
 )
 """Entry n brings a file of user_version n to n + 1; entries are never changed, only added. Seeds are texts: they take 64 bits unsigned."""
 
@@ -90,6 +96,8 @@ class JobRow:
     """A name that the asker gave the request itself, so that a request sent twice is one job."""
     fingerprint: str | None = None
     """Of the request that came with the key."""
+    script: ScriptCall | None = None
+    """The script that makes the job's pictures by jobs of its own, which are written down nowhere."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -127,8 +135,8 @@ class Database:
         """Writes a queued job."""
         with self._writing() as connection:
             connection.execute(
-                "INSERT INTO jobs (id, client, task_id, mode, state, params, options, save, created, place, key, fingerprint) "
-                "VALUES (?, ?, ?, ?, 'queued', ?, ?, ?, ?, ?, ?, ?)",
+                "INSERT INTO jobs (id, client, task_id, mode, state, params, options, save, created, place, key, fingerprint, script) "
+                "VALUES (?, ?, ?, ?, 'queued', ?, ?, ?, ?, ?, ?, ?, ?)",
                 (
                     row.id,
                     row.client,
@@ -141,6 +149,7 @@ class Database:
                     row.place,
                     row.key,
                     row.fingerprint,
+                    row.script.model_dump_json() if row.script else None,
                 ),
             )
 
@@ -168,14 +177,15 @@ class Database:
         error: JobError | None = None,
         interrupted: bool = False,
         seconds: Mapping[str, float] | None = None,
+        outcome: Outcome | None = None,
     ) -> None:
-        """The job's last change."""
+        """The job's last change; `outcome` is what a script's answer holds."""
         told = (error.code, error.message, error.status) if error else (None, None, None)
         with self._writing() as connection:
             connection.execute(
-                "UPDATE jobs SET state = ?, ended = ?, interrupted = ?, error_code = ?, error_message = ?, error_status = ?, seconds = ? "
-                "WHERE id = ?",
-                (state, at, interrupted, *told, json.dumps(dict(seconds or {})), job),
+                "UPDATE jobs SET state = ?, ended = ?, interrupted = ?, error_code = ?, error_message = ?, error_status = ?, seconds = ?, "
+                "outcome = ? WHERE id = ?",
+                (state, at, interrupted, *told, json.dumps(dict(seconds or {})), _OUTCOME.dump_json(outcome).decode(), job),
             )
 
     def unended(self) -> list[Unended]:
@@ -196,6 +206,7 @@ class Database:
             created=row["created"],
             place=row["place"],
             key=row["key"],
+            script=_script(row["script"]),
         )
         kept = tuple(_picture(picture) for picture in pictures)
         return Unended(row=written, was_running=row["state"] == "running", crashes=row["crashes"], pictures=kept)
@@ -340,6 +351,13 @@ class Database:
             raise
 
 
+_OUTCOME: TypeAdapter[Outcome | None] = TypeAdapter(Outcome | None)
+
+
+def _script(text: str | None) -> ScriptCall | None:
+    return ScriptCall.model_validate_json(text) if text else None
+
+
 def _picture(row: sqlite3.Row) -> PictureView:
     return PictureView(**{**dict(row), "seed": int(row["seed"])})
 
@@ -371,6 +389,9 @@ def _job(row: sqlite3.Row, kept: tuple[PictureView, ...]) -> JobView:
         pictures=pictures.results,
         beside=pictures.beside,
         grid=pictures.grid,
+        further_grids=pictures.further_grids,
+        script=_script(row["script"]),
+        outcome=_OUTCOME.validate_json(row["outcome"]) if row["outcome"] else None,
         error=error,
         interrupted=bool(row["interrupted"]),
         created=row["created"],

@@ -4,6 +4,7 @@ import time
 from collections.abc import Callable
 from concurrent.futures import Future
 from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING
 
 from app.engine.client import Pixels, Progress, Stop
 from app.jobs.database import JobRow
@@ -11,6 +12,11 @@ from app.jobs.line import weight_of
 from app.jobs.options import OptionsView
 from app.jobs.patterns import NameFacts
 from app.jobs.views import JobError, JobPreview, JobState, JobView, PictureView
+from app.schema.scripts import GRID
+from app.scripts import Outcome
+
+if TYPE_CHECKING:
+    from app.jobs.script_runs import ScriptRun
 
 Clock = Callable[[], float]
 """Monotonic seconds."""
@@ -56,7 +62,13 @@ class LiveJob:
     loading: str | None = None
     pictures: list[PictureView] = field(default_factory=list)
     beside: list[PictureView] = field(default_factory=list)
-    grid: PictureView | None = None
+    grids: list[PictureView] = field(default_factory=list)
+    parent: "LiveJob | None" = None
+    """The script's job that this one is a part of: then it is nobody else's business, and written down nowhere."""
+    run: "ScriptRun | None" = None
+    """The script that the job runs in place of the engine."""
+    outcome: Outcome | None = None
+    """What a script that has ended well says about its pictures."""
     first_facts: NameFacts | None = None
     """Of the first saved picture: what the grid is named by."""
     unrecorded: bool = False
@@ -92,8 +104,8 @@ class LiveJob:
 
     @property
     def place(self) -> float:
-        """Its place in the line."""
-        return self.row.place
+        """Its place in the line; that of its script, if it is part of one."""
+        return self.parent.place if self.parent is not None else self.row.place
 
     @property
     def weight(self) -> float:
@@ -108,8 +120,10 @@ class LiveJob:
 
     @property
     def work_left(self) -> float:
-        """Denoiser calls still to do, times the weight."""
+        """Denoiser calls still to do, times the weight; of a script those that are known."""
         params = self.row.params
+        if self.run is not None:
+            return params.steps * self.weight * max(0, self.run.total - self.run.done)
         return params.steps * params.n_iter * self.weight * (1 - self.fraction)
 
     @property
@@ -150,9 +164,12 @@ class LiveJob:
             loading=self.loading,
             position=position,
             eta_s=eta_s,
-            pictures=tuple(self.pictures),
+            pictures=tuple(sorted(self.pictures, key=lambda picture: picture.number)) if row.script else tuple(self.pictures),
             beside=tuple(self.beside),
-            grid=self.grid,
+            grid=next((grid for grid in self.grids if grid.number == GRID), None),
+            further_grids=tuple(grid for grid in self.grids if grid.number < GRID),
+            script=row.script,
+            outcome=self.outcome,
             error=self.error if self.ended is not None else None,
             interrupted=self.interrupted,
             created=row.created,

@@ -20,11 +20,13 @@ from app.jobs.memory import PictureMemory
 from app.jobs.options import OptionsView
 from app.jobs.patterns import NameFacts
 from app.jobs.placing import FIRST_PASS, grid_place, picture_place
-from app.jobs.views import GRID, PictureView, number_beside
-from app.metadata import encode_picture, format_infotext, infotext_fields, params_chunk
+from app.jobs.views import PictureView, number_beside
+from app.metadata import encode_picture, format_infotext, infotext_fields, params_chunk, split_infotext
 from app.metadata.params_chunk import KEYWORD
 from app.metadata.styles import Style
 from app.schema.errors import NotFound
+from app.schema.params import GenerationParams
+from app.schema.scripts import GRID
 
 log = logging.getLogger(__name__)
 
@@ -73,8 +75,21 @@ class Pictures:
         self._outputs, self._memory, self._database = outputs, memory, database
         self._last_params, self._styles, self._on_saved = last_params, styles, on_saved
 
-    def keep(self, row: JobRow, options: OptionsView, event: PictureDone, *, to_disk: bool, started: float | None = None) -> Kept:
-        """Encodes a picture and puts it on the disk, or in memory where it is not to be saved or cannot be."""
+    def keep(
+        self,
+        row: JobRow,
+        options: OptionsView,
+        event: PictureDone,
+        *,
+        to_disk: bool,
+        started: float | None = None,
+        number: int | None = None,
+    ) -> Kept:
+        """Encodes a picture and puts it on the disk, or in memory where it is not to be saved or cannot be.
+
+        `number` is its place among a script's pictures, where that is another than the one in its own job.
+        """
+        number = event.index if number is None else number
         text = infotext_of(row, options, event)
         in_file = text if options.switch("enable_pnginfo") else ""
         data, kind = _encode(event.pixels, in_file, options, _chunks(row, event, options) if in_file else {})
@@ -82,7 +97,7 @@ class Pictures:
         view = PictureView(
             id=uuid4().hex,
             job=row.id,
-            number=event.index,
+            number=number,
             seed=event.seed,
             path=None,
             format=kind,
@@ -90,7 +105,7 @@ class Pictures:
             height=height,
             infotext=text,
         )
-        if event.index == 0:
+        if number == 0:
             self._note_last(text)
         if not to_disk:
             return self._in_memory(view, data)
@@ -165,6 +180,48 @@ class Pictures:
         if place:
             self._tell(self._outputs.save_in(*place, data), data, row)
         return None
+
+    def keep_shown(
+        self, row: JobRow, options: OptionsView, pixels: Pixels, number: int, infotext: str, facts: NameFacts
+    ) -> Kept:
+        """A picture that a script has put together, or (with a negative number) a grid; saved as far as the options want it."""
+        is_grid = number <= GRID
+        in_file = infotext if options.switch("enable_pnginfo") else ""
+        data, kind = _encode(pixels, in_file, options, {}, options.text("grid_format") if is_grid else "")
+        view = PictureView(
+            id=uuid4().hex,
+            job=row.id,
+            number=number,
+            seed=facts.seed,
+            path=None,
+            format=kind,
+            width=facts.width,
+            height=facts.height,
+            infotext=infotext,
+        )
+        if not row.save or (is_grid and not options.switch("grid_save")):
+            return self._in_memory(view, data)
+        place = (grid_place if is_grid else picture_place)(self._outputs.root, options, facts, f".{kind}")
+        kept = self._on_disk(view, data, *place)
+        if kept.view.path is not None:
+            self._tell(self._outputs.path(kept.view.path), data, row)
+        return kept
+
+    def facts_like(self, params: GenerationParams, options: OptionsView, infotext: str, seed: int, size: tuple[int, int]) -> NameFacts:
+        """What the name of a picture of this (width, height) may say that a script has put together, from one of its parts."""
+        said = dict(split_infotext(infotext)[2])
+        return NameFacts(
+            params=params,
+            seed=seed,
+            index=0,
+            width=size[0],
+            height=size[1],
+            model_name=said.get("Model", ""),
+            model_hash=said.get("Model hash", ""),
+            vae=said.get("VAE", ""),
+            known_styles=self._styles() if params.merged_styles else (),
+            max_words=int(options.number("directories_max_prompt_words")),
+        )
 
     def lost(self, view: PictureView) -> bool:
         """Whether a recorded picture of a former run is not there."""

@@ -28,9 +28,11 @@ from app.jobs.pictures import OnSaved, Pictures
 from app.jobs.views import ENDED, JobPreview, JobState, JobView, PictureView, QueueCounts, RequestKey
 from app.jobs.work import Work
 from app.metadata.styles import Style
-from app.schema.errors import EngineStopped, InvalidParams, NotFound
+from app.schema.errors import EngineStopped, InvalidParams, NotFound, UnknownName
 from app.schema.params import GenerationParams
+from app.schema.scripts import ScriptCall
 from app.schema.settings import ServerSettings
+from app.scripts import Plan, ScriptTable, Setting
 
 log = logging.getLogger(__name__)
 
@@ -55,6 +57,7 @@ class Jobs:
         styles: Callable[[], Sequence[Style]] = tuple,
         on_saved: OnSaved | None = None,
         memory_bytes: int = MEMORY_BYTES,
+        scripts: ScriptTable | None = None,
     ) -> None:
         with explained("the data folder"):
             settings.data_dir.mkdir(parents=True, exist_ok=True)
@@ -62,7 +65,8 @@ class Jobs:
         self.options = options
         self.inputs = Inputs(settings.data_dir / "cache" / "inputs")
         self.outputs = Outputs(settings.outputs)
-        self._resolve, self._accepting = resolve, Lock()
+        self.scripts = scripts or ScriptTable()
+        self._resolve, self._styles, self._accepting = resolve, styles, Lock()
         self._database = Database(settings.data_dir / "darkroom.sqlite3")
         self._pictures = Pictures(
             self.outputs,
@@ -81,7 +85,7 @@ class Jobs:
         engine.start(self._work.on_event)
         # Not while another process works on this folder: what is unended then is its own.
         if self._claim is not None:
-            self._work.take_over(self._database.unended(), options)
+            self._work.take_over(self._database.unended(), options, self._planned_again)
             self._work.hand_over()
 
     def close(self) -> None:
@@ -107,8 +111,11 @@ class Jobs:
         save: bool = True,
         options: OptionsView | None = None,
         request: RequestKey | None = None,
+        script: ScriptCall | None = None,
     ) -> str:
         """Accepts a job and returns its id; `options` is what the request sees (default: the options as they are now).
+
+        With a `script` the job's pictures are those that the script makes of the params.
 
         `request` names the request itself: if it was accepted before, that job's id is returned and nothing else is done.
         Raises what `resolve` raises, NotFound for an input picture that is not stored, CannotSave, EngineStopped; InvalidParams when
@@ -127,6 +134,9 @@ class Jobs:
         save = save and view.switch("samples_save")
         if not save:  # a first pass's picture is a file or nothing; it need not be decoded
             params = params.model_copy(update={"save_images_before_highres_fix": False})
+        if script is not None and not script.drawn:
+            script = script.model_copy(update={"drawn": tuple(drawn)})
+        plan = self._planned(params, view, script) if script is not None else None
         with self._accepting:
             if request is not None and (known := self._job_of(client, request)) is not None:
                 return known
@@ -144,10 +154,25 @@ class Jobs:
                 place=self._last_place,
                 key=request.key if request else None,
                 fingerprint=request.fingerprint if request else None,
+                script=script,
             )
             self._database.add_job(row)
-        self._work.add(LiveJob(row, view))
+        self._work.add(LiveJob(row, view), plan)
         return row.id
+
+    def _planned(self, params: GenerationParams, options: OptionsView, call: ScriptCall) -> Plan:
+        """The plan of a script; InvalidParams and the like for what is wrong with its arguments."""
+        script = self.scripts.find(call.name, params.mode)
+        if script is None:
+            raise UnknownName("script", call.name, [each.name for each in self.scripts.of(params.mode)])
+        setting = Setting(
+            params=params, options=options, resolve=self._resolve, styles=tuple(self._styles()), drawn=frozenset(call.drawn)
+        )
+        return script.planned(setting, call.arguments)
+
+    def _planned_again(self, row: JobRow, options: OptionsView) -> Plan:
+        assert row.script is not None
+        return self._planned(row.params, options, row.script)
 
     def _job_of(self, client: str, request: RequestKey) -> str | None:
         found = self._database.job_of_key(client, request.key)
@@ -160,7 +185,7 @@ class Jobs:
         owner = self.get(job_id, client=client).client
         row = self._database.row(job_id)
         assert row is not None  # `get` has found it, and jobs are never deleted
-        return self.submit(row.params, client=owner, save=row.save, options=self.options.override(row.options))
+        return self.submit(row.params, client=owner, save=row.save, options=self.options.override(row.options), script=row.script)
 
     def move(self, job_id: str, position: int, *, client: str | None = None) -> None:
         """Puts a waiting job at this position (from 1) among the client's waiting jobs; None: among all. NotFound as `get`.
@@ -182,13 +207,8 @@ class Jobs:
     def stop(self, job_id: str, how: Stop, *, client: str | None = None) -> None:
         """Stops a job after the current forward; one that has ended stays as it is. NotFound as `get`."""
         live = self._find(job_id, client)
-        if live is None or self._work.drop(live, how):
-            return
-        with self._work.lock:
-            live.stopping = how
-            handed_over = live.handed_over
-        if handed_over:
-            self._engine.stop_job(job_id, how)
+        if live is not None:
+            self._work.stop(live, how)
 
     def stop_current(self, how: Stop, *, client: str | None = None) -> str | None:
         """A1111's interrupt and skip, which name no job: acts on the oldest running job, else on the oldest queued one.
@@ -196,7 +216,7 @@ class Jobs:
         `client` narrows that to one client's jobs. The id of the job, or None if there was none.
         """
         with self._work.lock:
-            mine = [job for job in self._work.live.values() if job.ended is None and client in (None, job.row.client)]
+            mine = [job for job in self._work.visible if job.ended is None and client in (None, job.row.client)]
             oldest = next((job for job in mine if job.state == "running"), mine[0] if mine else None)
         if oldest is None:
             return None
@@ -209,7 +229,7 @@ class Jobs:
         """The job as it stands; NotFound for an unknown id and, where `client` is given, for another client's job."""
         with self._work.lock:
             live = self._work.live.get(job_id)
-            view = self._view(live) if live else None
+            view = self._view(live) if live and live.parent is None else None
         view = view or self._database.job(job_id)
         if view is None or client not in (None, view.client):
             raise NotFound(f"There is no job {job_id[:40]!r}.")
@@ -230,13 +250,13 @@ class Jobs:
     def current(self, *, client: str | None = None) -> JobView | None:
         """The oldest running job, of one client or of all."""
         with self._work.lock:
-            running = (job for job in self._work.live.values() if job.state == "running" and client in (None, job.row.client))
+            running = (job for job in self._work.visible if job.state == "running" and client in (None, job.row.client))
             return next((self._view(job) for job in running), None)
 
     def by_task(self, task_id: str, *, client: str | None = None) -> JobView | None:
         """The newest job that was submitted with this task id, by one client or by anybody; else the job that has it as its id."""
         with self._work.lock:
-            named = (job for job in reversed(self._work.live.values()) if client in (None, job.client))
+            named = (job for job in reversed(self._work.visible) if client in (None, job.client))
             live = next((job for job in named if task_id in (job.row.task_id, job.row.id)), None)
             if live is not None:
                 return self._view(live)
@@ -246,7 +266,7 @@ class Jobs:
     def counts(self) -> QueueCounts:
         """What is waiting, running and done."""
         with self._work.lock:
-            states = Counter(job.state for job in self._work.live.values() if job.ended is None)
+            states = Counter(job.state for job in self._work.visible if job.ended is None)
             figures = self._work.figures
             return QueueCounts(
                 queued=states["queued"],
@@ -296,7 +316,7 @@ class Jobs:
     def picture(self, picture_id: str) -> PictureView:
         """A finished picture; NotFound for an unknown id."""
         with self._work.lock:
-            views = (view for job in self._work.live.values() for view in job.pictures if view.id == picture_id)
+            views = (view for job in self._work.visible for view in (*job.grids, *job.pictures) if view.id == picture_id)
             found = next(views, None)
         found = found or self._database.picture(picture_id)
         if found is None:
@@ -336,7 +356,7 @@ class Jobs:
         """The unended job; None if it has ended. NotFound as `get`."""
         with self._work.lock:
             live = self._work.live.get(job_id)
-            if live is not None and live.ended is None and client in (None, live.row.client):
+            if live is not None and live.parent is None and live.ended is None and client in (None, live.row.client):
                 return live
         self.get(job_id, client=client)
         return None
@@ -345,10 +365,10 @@ class Jobs:
         """Snapshots of the unended jobs; lock held."""
         positions = self._work.positions()
         ahead, etas = 0.0, dict[str, float | None]()
-        for live in sorted(self._work.live.values(), key=lambda job: positions.get(job.row.id, 0)):
+        for live in sorted(self._work.visible, key=lambda job: positions.get(job.row.id, 0)):
             ahead += live.work_left if live.ended is None else 0.0
             etas[live.row.id] = self._work.figures.seconds_for(ahead) if live.state == "queued" else None
-        mine = [live for live in self._work.live.values() if client in (None, live.row.client)]
+        mine = [live for live in self._work.visible if client in (None, live.row.client)]
         return tuple(live.view(positions.get(live.row.id), etas[live.row.id]) for live in mine)
 
     def _view(self, live: LiveJob) -> JobView:

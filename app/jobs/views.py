@@ -5,11 +5,11 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from app.schema.params import GenerationParams, Mode
+from app.schema.scripts import GRID, SUBGRIDS, ScriptCall
+from app.scripts import Outcome
 
 JobState = Literal["queued", "running", "done", "failed", "cancelled"]
 LIVE: frozenset[JobState] = frozenset({"queued", "running"})
-GRID = -1
-"""Number of a job's grid among its pictures."""
 BESIDE = -2
 """From here down are the numbers of pictures that are shown beside a result: its mask, say."""
 MOST_BESIDE = 2
@@ -32,7 +32,8 @@ class PictureView:
     id: str
     job: str
     number: int
-    """Its place in the job, from 0; `GRID` for all of them in one, below that for what is shown beside a result."""
+    """Its place in the job, from 0; `GRID` for all of them in one, below that for what is shown beside a result, and far below for a
+    script's further grids."""
     seed: int
     path: str | None
     """Relative to the outputs folder, with `/`; None: kept in memory only, for a while."""
@@ -45,7 +46,7 @@ class PictureView:
     @property
     def beside(self) -> int | None:
         """The number of the result that it is shown beside; None for results themselves, and the grid."""
-        return (BESIDE - self.number) // MOST_BESIDE if self.number <= BESIDE else None
+        return (BESIDE - self.number) // MOST_BESIDE if SUBGRIDS < self.number <= BESIDE else None
 
     @property
     def media_type(self) -> str:
@@ -71,14 +72,17 @@ class Sorted:
     results: tuple[PictureView, ...]
     beside: tuple[PictureView, ...]
     grid: PictureView | None
+    further_grids: tuple[PictureView, ...]
 
     @classmethod
     def of(cls, pictures: Iterable[PictureView]) -> "Sorted":
         """Each kind in its order."""
         every = sorted(pictures, key=lambda picture: picture.number)
         results = tuple(picture for picture in every if picture.number > GRID)
-        beside = tuple(reversed([picture for picture in every if picture.number < GRID]))
-        return cls(results=results, beside=beside, grid=next((picture for picture in every if picture.number == GRID), None))
+        beside = tuple(reversed([picture for picture in every if SUBGRIDS < picture.number < GRID]))
+        further = tuple(reversed([picture for picture in every if picture.number <= SUBGRIDS]))
+        grid = next((picture for picture in every if picture.number == GRID), None)
+        return cls(results=results, beside=beside, grid=grid, further_grids=further)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -111,6 +115,12 @@ class JobView:
     """What is shown beside the pictures, in their order; kept in memory only."""
     grid: PictureView | None = None
     """All pictures side by side, if the options want it on the page; known once the job has ended."""
+    further_grids: tuple[PictureView, ...] = ()
+    """Those that a script has made beside it."""
+    script: ScriptCall | None = None
+    """The script that the job runs."""
+    outcome: Outcome | None = None
+    """What an ended script's answer holds; None where it was stopped."""
     error: JobError | None = None
     interrupted: bool = False
     created: float
@@ -122,6 +132,15 @@ class JobView:
     """Why a job waits a second time, in a sentence."""
     seconds: Mapping[str, float] = field(default_factory=dict)
     """Where the time went: queue, load, encode, steps, decode, save."""
+
+    @property
+    def shown(self) -> tuple[PictureView, ...]:
+        """What the job has to show, grids first; a script says itself which of its pictures these are."""
+        every = (*((self.grid,) if self.grid else ()), *self.further_grids, *self.pictures)
+        if self.outcome is None:
+            return every
+        by_number = {picture.number: picture for picture in every}
+        return tuple(by_number[number] for number in self.outcome.images if number in by_number)
 
     @property
     def is_over(self) -> bool:

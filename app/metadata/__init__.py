@@ -6,8 +6,8 @@ Knows the schema, and Pillow for what it does well; never torch. `read_picture` 
 """
 
 from app.metadata.dialects import read_recipe
-from app.metadata.fields import infotext_fields
-from app.metadata.infotext import format_infotext, parse_infotext
+from app.metadata.fields import OWN_LABELS, infotext_fields, with_fields
+from app.metadata.infotext import format_infotext, parse_infotext, split_infotext
 from app.metadata.names import known_sampler, known_scheduler
 from app.metadata.params_chunk import params_chunk, params_of_chunk
 from app.metadata.picture import read_picture, read_text
@@ -17,6 +17,7 @@ from app.metadata.strip import stripped
 from app.metadata.write import encode_picture, save_png_bytes
 
 __all__ = [
+    "OWN_LABELS",
     "Limits",
     "PictureRecord",
     "Recipe",
@@ -34,5 +35,7 @@ __all__ = [
     "read_recipe",
     "read_text",
     "save_png_bytes",
+    "split_infotext",
     "stripped",
+    "with_fields",
 ]

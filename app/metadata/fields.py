@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Mapping
 
 from app import __version__
+from app.metadata.infotext import quote, split_infotext
 from app.metadata.names import hires_sampler, known_sampler, schedule_label
 from app.metadata.shown import RULED, shown_settings
 from app.metadata.shown_hires import HIRES, shown_hires
@@ -40,6 +41,13 @@ it lacks), in an order that fits all of them.
 
 It never writes two labels in both orders; where no picture has both, the neighbours here are those that belong together.
 """
+
+OWN_LABELS = frozenset(
+    {"Steps", "Sampler", "CFG scale", "Image CFG scale", "Seed", "Size", MODEL_HASH, "Model", "VAE hash", "VAE", "Variation seed"}
+    | {"Variation seed strength", "Seed resize from", "Conditional mask weight", "Clip skip", "ENSD", "Token merging ratio", "RNG"}
+    | {"Tiling", VERSION}
+)
+"""Infotext labels that A1111 does not repeat in `extra_generation_params`."""
 
 _ALWAYS = frozenset(("steps", "sampler", "scheduler", "cfg_scale", "seed", "width", "height", "checkpoint"))
 _LINES = frozenset(("prompt", "negative_prompt"))
@@ -84,6 +92,13 @@ def in_order(fields: Iterable[Field]) -> list[Field]:
     """The fields sorted as A1111 has them; labels it does not have keep their order and stand before `Version`."""
     place = {label: index for index, label in enumerate(ORDER)}
     return sorted(fields, key=lambda field: place.get(field[0], place[VERSION] - 0.5))
+
+
+def with_fields(text: str, added: Mapping[str, object]) -> str:
+    """An infotext with further fields in its settings line, or with other values there; the prompts stay as they are."""
+    head, line, _ = text.rpartition("\n")
+    fields = in_order((dict(split_infotext(text)[2]) | dict(added)).items())
+    return head + line + ", ".join(f"{label}: {quote(value)}" for label, value in fields)
 
 
 def _own(params: GenerationParams, seed: int, index: int, model_name: str, model_hash: str) -> Iterable[Field]:

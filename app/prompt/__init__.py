@@ -14,7 +14,7 @@ from app.prompt.counter import TokenCount, count_tokens
 from app.prompt.multicond import split_and
 from app.prompt.old_emphasis import chunk_prompt_old
 from app.prompt.schedule import prompt_schedule
-from app.prompt.styles import BadStyles, Style, Styles
+from app.prompt.styles import BadStyles, Style, Styles, apply_styles
 from app.prompt.tags import NetworkTag, cut_tags
 from app.prompt.tokenizer import END, START, Tokenizer
 
@@ -34,6 +34,7 @@ __all__ = [
     "Styles",
     "TokenCount",
     "Tokenizer",
+    "apply_styles",
     "chunk_prompt",
     "chunk_prompt_old",
     "count_tokens",

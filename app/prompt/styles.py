@@ -3,7 +3,7 @@
 import csv
 import os
 import threading
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Final, NamedTuple
@@ -40,6 +40,14 @@ def _merged(style: str, text: str) -> str:
     return ", ".join(part for part in (text.strip(), style.strip()) if part)
 
 
+def apply_styles(styles: Sequence[tuple[str, str, str]], prompt: str, negative_prompt: str, names: Iterable[str]) -> tuple[str, str]:
+    """Both prompts with those of the styles (name, prompt, negative prompt) in them that are named; TooLarge for what grows too long."""
+    known = {name: (text, negative) for name, text, negative in styles}
+    for text, negative in (known[name] for name in names if name in known):
+        prompt, negative_prompt = _merged(text, prompt), _merged(negative, negative_prompt)
+    return prompt, negative_prompt
+
+
 class Styles:
     """The styles in one file, read anew each time, so that edits by hand count at once; without the file there are none."""
 
@@ -54,10 +62,7 @@ class Styles:
     def apply(self, prompt: str, negative_prompt: str, names: Iterable[str]) -> tuple[str, str]:
         """Both prompts with the styles in them, one after the other; names that no style has are ignored, as A1111 does."""
         chosen = tuple(names)
-        known = self._read() if chosen else {}
-        for style in (known[name] for name in chosen if name in known):
-            prompt, negative_prompt = _merged(style.prompt, prompt), _merged(style.negative_prompt, negative_prompt)
-        return prompt, negative_prompt
+        return apply_styles(tuple(self._read().values()) if chosen else (), prompt, negative_prompt, chosen)
 
     def save(self, style: Style) -> None:
         """Adds a style, or replaces the one of that name in its place."""

@@ -11,17 +11,11 @@ from app.api.sdapi.translate import Order
 from app.api.services import Services
 from app.jobs import JobView, PictureView
 from app.jobs.views import together
-from app.metadata.infotext import split_infotext
+from app.metadata import OWN_LABELS, split_infotext
 from app.schema.errors import UnknownName
 
 A1111_VERSION = "v1.10.1"
 """Whose API this is; clients look at it to know what they may ask for."""
-_OWN_LABELS = frozenset(
-    {"Steps", "Sampler", "CFG scale", "Image CFG scale", "Seed", "Size", "Model hash", "Model", "VAE hash", "VAE", "Variation seed"}
-    | {"Variation seed strength", "Seed resize from", "Conditional mask weight", "Clip skip", "ENSD", "Token merging ratio", "RNG"}
-    | {"Tiling", "Version"}
-)
-"""Infotext labels that A1111 does not repeat in `extra_generation_params`."""
 _MASK_WEIGHT = "Conditional mask weight"
 
 
@@ -41,6 +35,8 @@ def answer_of(services: Services, order: Order, job: JobView) -> bytes:
 
 def _shown(order: Order, job: JobView) -> list[PictureView]:
     """The grid first, where pictures are saved; then each picture with what is shown beside it."""
+    if job.script is not None:
+        return list(job.shown)
     grid = _grid(order, job)
     return [*([] if grid is None else [grid]), *together(job.pictures, job.beside)]
 
@@ -62,11 +58,10 @@ def _echo(order: Order) -> dict[str, object]:
 def _info(services: Services, order: Order, job: JobView) -> dict[str, object]:
     params, request = job.params, order.request
     count = (request.batch_size or 1) * (request.n_iter or 1)
-    grid = _grid(order, job)
-    texts = [picture.infotext for picture in (*((grid,) if grid else ()), *job.pictures)]
+    texts = _texts(order, job)
     said = dict(split_infotext(texts[0])[2]) if texts else {}
     model_name, model_hash = _model(services, params.checkpoint, said)
-    return {
+    info: dict[str, object] = {
         "prompt": params.prompt,
         "all_prompts": [params.prompt] * count,
         "negative_prompt": params.negative_prompt,
@@ -93,7 +88,7 @@ def _info(services: Services, order: Order, job: JobView) -> dict[str, object]:
         "seed_resize_from_h": request.seed_resize_from_h,
         "denoising_strength": params.strength if params.mode == "img2img" else request.denoising_strength,
         "extra_generation_params": _extra(said),
-        "index_of_first_image": 0 if grid is None else 1,
+        "index_of_first_image": 0 if _grid(order, job) is None else 1,
         "infotexts": texts,
         "styles": request.styles or [],
         "job_timestamp": timestamp_of(job),
@@ -101,6 +96,26 @@ def _info(services: Services, order: Order, job: JobView) -> dict[str, object]:
         "is_using_inpainting_conditioning": _MASK_WEIGHT in said,
         "version": A1111_VERSION,
     }
+    return info | _of_script(job)
+
+
+def _texts(order: Order, job: JobView) -> list[str]:
+    """Infotexts of the pictures, but for those beside a result; a script says itself which these are."""
+    if job.outcome is None:
+        return [picture.infotext for picture in _shown(order, job) if picture.beside is None]
+    own = {picture.number: picture.infotext for picture in (*([job.grid] if job.grid else []), *job.further_grids, *job.pictures)}
+    return [own.get(text, "") if isinstance(text, int) else text for text in job.outcome.infotexts]
+
+
+def _of_script(job: JobView) -> dict[str, object]:
+    """What a script says in place of its job's settings."""
+    outcome = job.outcome
+    if outcome is None:
+        return {}
+    prompts, negatives = list(outcome.prompts), list(outcome.negative_prompts)
+    said = {"index_of_first_image": outcome.first, "all_seeds": list(outcome.seeds), "all_prompts": prompts}
+    first = {"prompt": prompts[0], "negative_prompt": negatives[0]} if prompts else {}
+    return said | first | {"all_negative_prompts": negatives, "all_subseeds": [job.params.subseed] * len(outcome.seeds)}
 
 
 def timestamp_of(job: JobView) -> str:
@@ -120,7 +135,7 @@ def _model(services: Services, name: str, said: Mapping[str, str]) -> tuple[str,
 
 
 def _extra(said: Mapping[str, str]) -> dict[str, object]:
-    found = {label: _number_or_text(value) for label, value in said.items() if label not in _OWN_LABELS}
+    found = {label: _number_or_text(value) for label, value in said.items() if label not in OWN_LABELS}
     if found.get("Schedule type") == "Automatic":
         del found["Schedule type"]
     return found

@@ -48,7 +48,10 @@ def _submit(services: Services, request: GenerationRequest, client: str, key: Re
     if task is not None and len(task) > MAX_TASK_CHARS:
         raise InvalidParams(f"force_task_id: string should have at most {MAX_TASK_CHARS} characters.")
     save = bool(order.request.save_images)
-    return order, services.jobs.submit(order.params, client=client, task_id=task, save=save, options=order.options, request=key)
+    job = services.jobs.submit(
+        order.params, client=client, task_id=task, save=save, options=order.options, request=key, script=order.script
+    )
+    return order, job
 
 
 async def _finish(services: Services, order: Order, job: str) -> bytes:

@@ -20,9 +20,8 @@ def sdapi_routers(services: Services) -> tuple[APIRouter, ...]:
     # A1111 reads JSON without a content type; the check of Origin is what keeps other pages out.
     sdapi = APIRouter(prefix="/sdapi/v1", tags=["A1111"], strict_content_type=False)
     topics = (txt2img_routes, img2img_routes, png_info_routes, progress_routes, option_routes, list_routes, model_routes)
-    for topic in (*topics, extras_routes, misc_routes):
+    for topic in (*topics, extras_routes, misc_routes, script_routes):
         sdapi.include_router(topic(services))
-    sdapi.include_router(script_routes())
     internal = APIRouter(prefix="/internal", tags=["A1111"], strict_content_type=False)
     internal.include_router(internal_routes(services))
     return sdapi, internal

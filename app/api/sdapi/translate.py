@@ -9,13 +9,14 @@ from app.api.sdapi.infotext import fill_from_infotext
 from app.api.sdapi.masks import mask_values
 from app.api.sdapi.pictures import store_input
 from app.api.sdapi.requests import GenerationRequest, Img2ImgRequest
-from app.api.sdapi.scripts import check_scripts
+from app.api.sdapi.scripts import check_scripts, script_call
 from app.api.sdapi.unsupported import NO_CHECKPOINT, refuse_unsupported
 from app.api.services import Services
 from app.jobs import OptionsView
 from app.schema.errors import InvalidParams
 from app.schema.params import CHURN, GenerationParams, make_params
 from app.schema.samplers import SCHEDULERS, find_sampler, find_scheduler
+from app.schema.scripts import ScriptCall
 
 DEFAULT_SAMPLER = "Euler"
 MAX_NAME_CHARS = 100
@@ -32,6 +33,7 @@ class Order:
     params: GenerationParams
     options: OptionsView
     """With the request's `override_settings`."""
+    script: ScriptCall | None = None
 
 
 def translate(services: Services, request: GenerationRequest) -> Order:
@@ -41,7 +43,8 @@ def translate(services: Services, request: GenerationRequest) -> Order:
     """
     if isinstance(request, Img2ImgRequest) and request.init_images is None:
         raise FourKeyError(404, detail="Init image not found")
-    check_scripts(request)
+    check_scripts(request, services.jobs.scripts)
+    script = script_call(request, "img2img" if isinstance(request, Img2ImgRequest) else "txt2img", services.jobs.scripts)
     request = fill_from_infotext(request, services.options, services.styles.list())
     for name in _NOT_NULL:
         if getattr(request, name) is None:
@@ -86,7 +89,7 @@ def translate(services: Services, request: GenerationRequest) -> Order:
         values |= _img2img(services, request, options)
     elif request.enable_hr and request.firstpass_image:
         values["init_images"] = (store_input(services.inputs, request.firstpass_image, options.text("img2img_background_color")),)
-    return Order(request, make_params(**values), options)
+    return Order(request, make_params(**values), options, script)
 
 
 def _churn(request: GenerationRequest, options: OptionsView) -> dict[str, object]:

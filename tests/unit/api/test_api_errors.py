@@ -78,7 +78,6 @@ def test_a_wrong_request_gets_a_reason(world: World, client: TestClient, name: s
 
 UNSUPPORTED = [
     {"restore_faces": True},
-    {"script_name": "X/Y/Z plot"},
     {"override_settings": {"sd_vae_decode_method": "TAESD"}},
     {"infotext": "a\nSteps: 3, Sampler: Euler, Seed: 1, FP8 weight: Enable"},
 ]

@@ -1,0 +1,171 @@
+"""Scripts through the queue: one job to everybody, several to the engine, and the same again after a restart."""
+
+import numpy as np
+import pytest
+
+from app.engine.client import Stop
+from app.jobs import Jobs
+from app.schema.errors import InvalidParams, UnknownName
+from app.schema.params import make_params
+from app.schema.scripts import ScriptCall
+from app.scripts import Draw, Outcome, Plan, Script, ScriptTable, Show, Store, Task
+from tests.support.pictures import png
+
+from .conftest import FlatEngine, name_checkpoint, pixels_of, wait_for
+
+MATRIX = ScriptCall(name="prompt matrix", arguments=(False, True, "positive", "comma", 0))
+
+
+def small(**values):
+    return make_params(**({"prompt": "a house|red|old", "steps": 3, "width": 16, "height": 8, "seed": 100} | values))
+
+
+def test_a_script_is_one_job_with_its_pictures_and_its_grid(jobs, engine):
+    job = jobs.submit(small(), client="me", script=MATRIX)
+    view = jobs.wait(job, 10)
+    assert (view.state, view.error, view.progress) == ("done", None, 1.0)
+    assert [each.params.prompt for each in engine.jobs] == ["a house", "a house, red", "a house, old", "a house, red, old"]
+    assert [(p.number, p.seed) for p in view.pictures] == [(0, 100), (1, 101), (2, 102), (3, 103)]
+    assert view.grid is not None and view.grid.path.startswith("txt2img-grids/")
+    assert [p.path.split("/")[-1] for p in view.pictures] == [f"{n:05}-{100 + n}.png" for n in range(4)]
+    assert view.outcome.images == (-1, 0, 1, 2, 3) and [p.number for p in view.shown] == [-1, 0, 1, 2, 3]
+    assert jobs.list("me") == [view] and jobs.get(job).script.arguments == MATRIX.arguments
+    assert (pixels_of(jobs.picture_bytes(view.pictures[2].id)) == 102).all()
+
+
+def test_its_jobs_are_with_the_engine_together_and_nobody_elses_business(jobs, engine):
+    engine.free = False
+    job = jobs.submit(small(), client="me", script=MATRIX)
+    wait_for(lambda: len(engine.jobs) == 4)
+    assert [view.id for view in jobs.list(None, ["queued", "running"])] == [job]
+    assert jobs.counts().running + jobs.counts().queued == 1
+    engine.allow(4)
+    wait_for(lambda: jobs.get(job).progress > 0.3)
+    assert jobs.current(client="me").id == job and jobs.get(job).batches == 4 and jobs.get(job).batch == 1
+    engine.free = True
+    engine.allow(0)
+    assert jobs.wait(job, 10).state == "done"
+
+
+@pytest.mark.parametrize(("how", "state", "count"), [(Stop.CANCEL, "cancelled", 1), (Stop.INTERRUPT, "done", 2)])
+def test_stopping_a_script_stops_all_of_it_and_keeps_what_is_done(jobs, engine, how, state, count):
+    engine.free = False
+    job = jobs.submit(small(), client="me", script=MATRIX)
+    engine.allow(4)  # the first picture, and a step of the second
+    wait_for(lambda: len(jobs.get(job).pictures) == 1)
+    wait_for(lambda: jobs.get(job).progress > 0.3)
+    jobs.stop(job, how)
+    view = jobs.wait(job, 10)
+    assert (view.state, view.outcome, view.interrupted) == (state, None, how is Stop.INTERRUPT)
+    # An interrupted job gives what its steps so far have made, as others do.
+    assert len(view.pictures) >= count
+    assert all(jobs.picture_bytes(picture.id) for picture in view.pictures)
+    assert jobs.list(None, ["queued", "running"]) == []
+
+
+def test_a_skip_ends_the_picture_that_is_drawn_and_the_script_goes_on(jobs, engine):
+    engine.free = False
+    job = jobs.submit(small(), client="me", script=MATRIX)
+    engine.allow(1)
+    wait_for(lambda: jobs.get(job).progress > 0)
+    jobs.stop(job, Stop.SKIP)
+    wait_for(lambda: len(jobs.get(job).pictures) == 1)
+    engine.free = True
+    engine.allow(0)
+    view = jobs.wait(job, 10)
+    assert view.state == "done" and len(view.pictures) == 4 and view.grid is not None
+
+
+def test_a_job_that_fails_ends_the_script_with_its_sentence(jobs):
+    job = jobs.submit(small(prompt="a|b", negative_prompt=""), client="me", script=MATRIX)
+    assert jobs.wait(job, 10).state == "done"
+    view = jobs.wait(jobs.submit(small(prompt="explode"), client="me", script=MATRIX), 10)
+    assert view.state == "failed" and view.error.message == "It went wrong inside."
+
+
+def test_wrong_arguments_are_refused_before_anything_is_written_down(jobs, engine):
+    with pytest.raises(InvalidParams, match=r"takes 5 script_args .* 1 were given"):
+        jobs.submit(small(), client="me", script=ScriptCall(name="prompt matrix", arguments=(False,)))
+    with pytest.raises(UnknownName, match="There is no script 'nope'"):
+        jobs.submit(small(), client="me", script=ScriptCall(name="nope"))
+    assert jobs.list() == [] and engine.jobs == []
+
+
+def test_a_script_goes_on_after_a_restart_and_makes_no_picture_twice(jobs, engine, settings, options):
+    engine.free = False
+    job = jobs.submit(small(), client="me", script=MATRIX)
+    engine.allow(6)
+    wait_for(lambda: len(jobs.get(job).pictures) == 2)
+    first = {picture.number: picture.id for picture in jobs.get(job).pictures}
+    jobs.close()
+    again = FlatEngine()
+    following = Jobs(settings, again, options, resolve=name_checkpoint)
+    try:
+        view = following.wait(job, 10)
+        assert view.state == "done" and view.grid is not None and len(view.pictures) == 4
+        assert {picture.number: picture.id for picture in view.pictures if picture.number < 2} == first
+        assert [each.params.seed for each in again.jobs] == [102, 103], "the first two are there already"
+        grid = pixels_of(following.picture_bytes(view.grid.id))
+        assert {int(value) for value in np.unique(grid)} >= {100, 101, 102, 103}
+    finally:
+        following.close()
+
+
+def test_a_script_again_makes_the_same_pictures(jobs):
+    first = jobs.wait(jobs.submit(small(), client="me", script=MATRIX), 10)
+    second = jobs.wait(jobs.again(first.id), 10)
+    assert [p.seed for p in second.pictures] == [p.seed for p in first.pictures] and second.script.name == "prompt matrix"
+
+
+def test_unsaved_pictures_of_a_script_stay_in_memory(jobs):
+    view = jobs.wait(jobs.submit(small(), client="me", save=False, script=MATRIX), 10)
+    assert [picture.path for picture in view.shown] == [None] * 5 and jobs.picture_bytes(view.grid.id)
+
+
+def test_a_lossy_format_does_not_reach_what_a_script_draws_on(jobs, engine, options):
+    options.set_many({"samples_format": "jpg"})
+    start = jobs.inputs.add(png((16, 8), (200, 30, 90)))
+    call = ScriptCall(name="loopback", arguments=(3, 0.5, "Linear", "None"))
+    params = small(prompt="a house", mode="img2img", init_images=(start,), denoising_strength=0.5)
+    view = jobs.wait(jobs.submit(params, client="me", script=call), 10)
+    assert [picture.format for picture in view.pictures] == ["jpg"] * 3
+    # The engine of this test paints in the colour of what it is given: each picture is exactly the one before it.
+    assert [tuple(each.images[0]()[0, 0]) for each in engine.jobs] == [(200, 30, 90)] * 3
+
+
+def test_a_table_takes_further_scripts(settings, engine, options):
+    def plan(setting, given):
+        def steps():
+            image = (yield Draw((Task(params=setting.changed(seed=7)),)))[0][0]
+            name = yield Store(image.open())
+            yield Show(0, image.open(), image.infotext, image)
+            return Outcome(images=(0,), infotexts=(name,))
+
+        return Plan(steps(), 1)
+
+    script = Script("twice", "Twice", ("txt2img",), lambda mode: (), plan)
+    jobs = Jobs(settings, engine, options, resolve=name_checkpoint, scripts=ScriptTable().and_also(script))
+    try:
+        view = jobs.wait(jobs.submit(small(), client="me", script=ScriptCall(name="Twice")), 10)
+        assert view.state == "done" and view.pictures[0].seed == 7 and jobs.inputs.load(view.outcome.infotexts[0]).shape == (8, 16, 3)
+        assert [each.name for each in jobs.scripts.of("txt2img")][-1] == "twice"
+    finally:
+        jobs.close()
+
+
+def test_a_plan_that_breaks_fails_its_job_alone(settings, engine, options):
+    def plan(setting, given):
+        def steps():
+            yield Draw((Task(params=setting.params, shown=0),))
+            raise RuntimeError("a mistake of the script's")
+
+        return Plan(steps(), 1)
+
+    script = Script("broken", "Broken", ("txt2img",), lambda mode: (), plan)
+    jobs = Jobs(settings, engine, options, resolve=name_checkpoint, scripts=ScriptTable().and_also(script))
+    try:
+        view = jobs.wait(jobs.submit(small(), client="me", script=ScriptCall(name="broken")), 10)
+        assert view.state == "failed" and view.error.code == "internal" and len(view.pictures) == 1
+        assert jobs.wait(jobs.submit(small(), client="me"), 10).state == "done"
+    finally:
+        jobs.close()
