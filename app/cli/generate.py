@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from app.cli.flags import add_settings_flags, settings_from
-from app.engine.client import Done, EngineJob, Event, Failed, InputPicture, Loading, PictureDone, Progress
+from app.engine.client import Done, EngineJob, Event, Failed, InputPicture, Loading, PictureDone, Progress, Remarked
 from app.engine.thread import ThreadEngine
 from app.jobs.files import FileName, Outputs
 from app.jobs.inputs import Inputs
@@ -123,7 +123,9 @@ def _run(
 
 
 def _show(event: Event) -> None:
-    if isinstance(event, Loading):
+    if isinstance(event, Remarked):
+        print(event.text, file=sys.stderr)
+    elif isinstance(event, Loading):
         print(f"loading {event.checkpoint} ...", file=sys.stderr)
     elif isinstance(event, Progress) and sys.stderr.isatty():
         batch = f"batch {event.batch + 1}/{event.batches}, " if event.batches > 1 else ""

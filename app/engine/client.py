@@ -82,6 +82,13 @@ class Preview(Event):
     pixels: Pixels
 
 
+@dataclass(frozen=True)
+class Remarked(Event):
+    """Something that whoever asked for the job should know; it goes on."""
+
+    text: str
+
+
 @dataclass(frozen=True, eq=False)
 class PictureDone(Event):
     """Picture `index` of the job."""

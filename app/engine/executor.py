@@ -20,7 +20,7 @@ from app.models.facts import CheckpointFacts
 from app.networks import Checkpoint
 from app.networks.text import Inserted
 from app.prompt import EmbeddingFix
-from app.recipes.ops import Decode, DenoiseRows, Encode, EncodeImage
+from app.recipes.ops import Adapters, Decode, DenoiseRows, Encode, EncodeImage
 from app.schema.errors import NoPicture, TooLarge
 from app.schema.network import NetworkSettings
 
@@ -36,7 +36,7 @@ Pressure = Callable[[], None]
 """Called when memory has run out: frees what can be freed."""
 TextKey = tuple[object, bool, int, tuple[tuple[int, Tensor], ...], tuple[int, ...]]
 """What an encoded chunk depends on: the text encoder's content, whether it was encoded alone, clip skip, embeddings, token ids."""
-Vectors = Callable[[EmbeddingFix], Tensor]
+Vectors = Callable[[EmbeddingFix, Adapters], Tensor]
 """Gives the vectors of an embedding that stands in a chunk; the same tensor each time, as long as its file is the same."""
 
 
@@ -237,7 +237,7 @@ class Executor:
         for each in slices:
             for row in range(each.start, each.start + each.rows):
                 fixes = each.op.fixes[row] if each.op.fixes else ()
-                put = tuple((fix.offset + 1, vectors(fix)) for fix in fixes)  # behind the start token
+                put = tuple((fix.offset + 1, vectors(fix, each.op.adapters)) for fix in fixes)  # behind the start token
                 keys.append((content, alone, each.op.clip_skip, put, each.op.ids[row]))
         missing = [key for key in dict.fromkeys(keys) if key not in self._texts]
         if missing:

@@ -22,6 +22,7 @@ from app.engine.client import (
     PictureDone,
     Preview,
     Progress,
+    Remarked,
     Started,
     Stop,
 )
@@ -46,6 +47,7 @@ from app.recipes.ops import (
     Load,
     ModelInfo,
     Note,
+    Remark,
 )
 from app.schema.errors import DarkroomError, EngineStopped
 
@@ -220,7 +222,7 @@ class EngineLoop:
         """Runs a recipe to the next op that waits for the device, reporting what it says on the way."""
         try:
             op = running.resume(answer)
-            while isinstance(op, Note | Finished):
+            while isinstance(op, Note | Remark | Finished):
                 self._report(running, op)
                 op = running.resume(None)
         except Exception as error:  # noqa: BLE001 - whatever a recipe raises is that job's failure, never the loop's
@@ -231,8 +233,11 @@ class EngineLoop:
         else:
             self._scheduler.add(running.ticket(time.monotonic()))
 
-    def _report(self, running: Running, op: Note | Finished) -> None:
+    def _report(self, running: Running, op: Note | Remark | Finished) -> None:
         job = running.job
+        if isinstance(op, Remark):
+            self._on_event(Remarked(job.id, op.text))
+            return
         if isinstance(op, Finished):
             sha256 = self._residency.sha256(job.params.checkpoint)
             extras = op.extras | running.told | {label: self._residency.title(name) for label, name in op.checkpoints.items()}

@@ -2,7 +2,7 @@
 
 import logging
 from collections import OrderedDict
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -13,7 +13,7 @@ from app.models import Catalog, CheckpointFacts, ModelFile
 from app.networks import Checkpoint, load_autoencoder
 from app.networks.adapters import LoraFile, Strength, read_embedding, read_hypernetwork, read_lora
 from app.prompt import EmbeddingFix, EmbeddingIndex, Tokenizer
-from app.recipes.ops import Adapter, AdapterWish, FindAdapters, FoundAdapters, Load
+from app.recipes.ops import Adapter, Adapters, AdapterWish, FindAdapters, FoundAdapters, Load
 from app.schema.errors import BadModelFile
 
 log = logging.getLogger(__name__)
@@ -38,17 +38,26 @@ class Shelf:
 
     def find(self, op: FindAdapters, checkpoint: ModelFile) -> FoundAdapters:
         """The adapters of the wishes whose names are known; BadModelFile for one that cannot be read or is of another family."""
-        found, hashes = [], {}
+        found, hashes, unknown = [], {}, []
+        bundled: dict[str, int] = {}
         for wish in op.wishes:
             file = self._catalog.book.adapter(wish.kind, wish.name)
             if file is None:
                 log.info("there is no %s %r", wish.kind, wish.name)
+                unknown.append(wish.name)
                 continue
             found.append(self._adapter(wish, file, checkpoint))
             if wish.kind == "lora":
                 hashes[wish.name] = self._catalog.book.adapter_hash(file)
+                bundled |= self._bundled(file, checkpoint)
         told = {"Lora hashes": ", ".join(f"{name}: {value}" for name, value in hashes.items())} if hashes else {}
-        return FoundAdapters(adapters=tuple(found), told=told)
+        embeddings = self._index_of(bundled | self._own_vectors(checkpoint.facts)) if bundled and checkpoint.facts else None
+        return FoundAdapters(adapters=tuple(found), embeddings=embeddings, told=told, unknown=tuple(dict.fromkeys(unknown)))
+
+    def _bundled(self, file: ModelFile, checkpoint: ModelFile) -> dict[str, int]:
+        """Name to vectors of the embeddings in a LoRA's file that fit the checkpoint's text encoder."""
+        width = checkpoint.facts.text.width if checkpoint.facts else 0
+        return {name: shape[0] for name, shape in self._catalog.book.adapter_facts(file).bundled.items() if shape[1] == width}
 
     def _adapter(self, wish: AdapterWish, file: ModelFile, checkpoint: ModelFile) -> Adapter:
         path = str(file.path)
@@ -68,9 +77,13 @@ class Shelf:
 
     def embeddings(self, facts: CheckpointFacts) -> EmbeddingIndex | None:
         """The index of the embeddings that fit a text encoder; None where there is none."""
-        vectors = {file.name: found.vectors for file, found in self._catalog.book.embeddings(facts.text.width)}
-        if not vectors:
-            return None
+        vectors = self._own_vectors(facts)
+        return self._index_of(vectors) if vectors else None
+
+    def _own_vectors(self, facts: CheckpointFacts) -> dict[str, int]:
+        return {file.name: found.vectors for file, found in self._catalog.book.embeddings(facts.text.width)}
+
+    def _index_of(self, vectors: Mapping[str, int]) -> EmbeddingIndex:
         key = tuple(vectors.items())
         if self._index is None or self._index[0] != key:
             self._index = key, EmbeddingIndex(vectors, self._tokenizer)
@@ -111,10 +124,13 @@ class Shelf:
 
         checkpoint.use_autoencoder(self._once(Path(vae), load, checkpoint.facts.autoencoder) if vae else None)
 
-    def vectors(self, fix: EmbeddingFix, facts: CheckpointFacts) -> Tensor:
-        """(vectors, width) of an embedding that stands in a text."""
-        file = next(file for file, _ in self._catalog.book.embeddings(facts.text.width) if file.name == fix.name)
-        return self._once(file.path, read_embedding)
+    def vectors(self, fix: EmbeddingFix, adapters: Adapters, facts: CheckpointFacts) -> Tensor:
+        """(vectors, width) of an embedding that stands in a text: a file's of its own, or one that lies in a LoRA's of the prompt."""
+        file = next((file for file, _ in self._catalog.book.embeddings(facts.text.width) if file.name == fix.name), None)
+        if file is not None:
+            return self._once(file.path, read_embedding)
+        bundles = [self._once(Path(a.file), read_lora).embeddings for a in adapters if a.kind == "lora"]
+        return next(bundle[fix.name] for bundle in reversed(bundles) if fix.name in bundle)
 
     def _strength(self, adapter: Adapter, strength: float) -> Strength:
         path = Path(adapter.file)

@@ -10,7 +10,7 @@ from threading import Condition
 from types import TracebackType
 from typing import Literal, Self
 
-EventKind = Literal["job", "progress", "preview", "picture", "ended"]
+EventKind = Literal["job", "progress", "preview", "picture", "note", "ended"]
 BACKLOG = 2000
 """Events that are kept for late readers."""
 _LATEST_ONLY: frozenset[EventKind] = frozenset({"progress", "preview"})

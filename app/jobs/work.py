@@ -20,6 +20,7 @@ from app.engine.client import (
     PictureDone,
     Preview,
     Progress,
+    Remarked,
     Started,
     Stop,
 )
@@ -244,6 +245,8 @@ class Work:
                 if live.parent is None or self.scripts.is_first(live):
                     told_of.preview_pixels, told_of.preview_number = pixels, told_of.preview_number + 1
                     self._events.publish("preview", told_of.row.id, row.client, {"number": told_of.preview_number})
+            case Remarked(text=text):
+                self._events.publish("note", told_of.row.id, row.client, {"text": text})
             case PictureDone(first_pass=True):
                 return partial(self._save_first_pass, live, event) if row.save and event.index not in live.numbers else None
             case PictureDone() if live.parent is not None:

@@ -21,6 +21,8 @@ _KINDS: Mapping[str, str] = MappingProxyType(
 _OF_TEXTS = re.compile(r"attn2[._]to_[kv][._].*(?:lora[_.](?:down|A)\.weight|hada_w1_b|diff)$")
 """Tensors whose second side is the width of the texts that a denoiser takes."""
 
+_BUNDLED = re.compile(r"bundle_emb\.([^.]+)\.(?:emb_params|string_to_param\.[^.]*)")
+
 
 @dataclass(frozen=True, kw_only=True)
 class AdapterFacts:
@@ -34,6 +36,8 @@ class AdapterFacts:
     """The hash that the file states of itself (`sshs_model_hash`)."""
     context_width: int | None
     """Width of the texts that its denoiser layers take, where a shape tells: 768 for SD1, 1024 for SD2, 2048 for SDXL."""
+    bundled: Mapping[str, tuple[int, ...]] = field(default_factory=dict)
+    """Embeddings that lie in the file, by name, with the shape of their vectors."""
     metadata: Mapping[str, str] = field(default_factory=dict)
 
 
@@ -61,8 +65,18 @@ def adapter_facts(path: Path) -> AdapterFacts:
         alias=header.metadata.get("ss_output_name") or None,
         said_hash=said.lower() if re.fullmatch(r"[0-9a-fA-F]{12,64}", said) else None,
         context_width=_context_width(header),
+        bundled={name: info.shape for key, info in header.tensors.items() if (name := bundled_name(key)) and len(info.shape) == 2},
         metadata=dict(header.metadata) if header.layout == "safetensors" else {},
     )
+
+
+def bundled_name(tensor: str) -> str | None:
+    """The name of the embedding that a LoRA's tensor is (`bundle_emb.NAME.KEY`); None for other tensors.
+
+    An embedding of several text encoders (SDXL) is not known here yet.
+    """
+    match = _BUNDLED.fullmatch(tensor)
+    return match[1] if match else None
 
 
 def _context_width(header: Header) -> int | None:

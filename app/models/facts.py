@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Literal
 
 Prediction = Literal["epsilon", "v"]
-Layout = Literal["safetensors", "pickle"]
+Layout = Literal["safetensors", "pickle", "png"]
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -13,7 +13,7 @@ KINDS: tuple[Kind, ...] = get_args(Kind)
 _ENDINGS: Mapping[Kind, frozenset[str]] = {
     "checkpoint": frozenset({".safetensors", ".ckpt", ".pt"}),
     "lora": frozenset({".safetensors", ".ckpt", ".pt"}),
-    "embedding": frozenset({".safetensors", ".pt", ".bin"}),
+    "embedding": frozenset({".safetensors", ".pt", ".bin", ".png"}),
     "vae": frozenset({".safetensors", ".ckpt", ".pt"}),
     "hypernetwork": frozenset({".pt"}),
     "upscaler": frozenset({".safetensors", ".pth", ".pt"}),

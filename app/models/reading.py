@@ -10,6 +10,7 @@ from app.models.families import recognise
 from app.models.header import Header, read_safetensors_header
 from app.models.hints import Hints, hints_from_metadata, hints_from_yaml, yaml_beside
 from app.models.pickle_header import read_pickle_header
+from app.models.png_embedding import read_png_header
 from app.schema.errors import BadModelFile
 
 log = logging.getLogger(__name__)
@@ -18,8 +19,9 @@ T = TypeVar("T")
 
 
 def read_header(path: Path) -> Header:
-    """Names, formats and shapes of a model file's tensors; the ending says which of the two formats it has to be."""
-    return read_safetensors_header(path) if path.suffix.lower() == ".safetensors" else read_pickle_header(path)
+    """Names, formats and shapes of a model file's tensors; the ending says which of the formats it has to be."""
+    readers = {".safetensors": read_safetensors_header, ".png": read_png_header}
+    return readers.get(path.suffix.lower(), read_pickle_header)(path)
 
 
 def read_facts(path: Path) -> CheckpointFacts:

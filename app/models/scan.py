@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from app.models.folders import Kind, Root
+from app.models.png_embedding import holds_embedding
 
 log = logging.getLogger(__name__)
 
@@ -79,4 +80,6 @@ def _file(kind: Kind, path: Path, filename: str) -> FoundFile | None:
     except (OSError, UnicodeEncodeError) as error:
         log.warning("the file %r cannot be listed: %s", str(path), error)
         return None
-    return FoundFile(kind, path, filename, state.st_size, state.st_mtime_ns) if stat.S_ISREG(state.st_mode) else None
+    if not stat.S_ISREG(state.st_mode) or (path.suffix.lower() == ".png" and not holds_embedding(path)):
+        return None
+    return FoundFile(kind, path, filename, state.st_size, state.st_mtime_ns)

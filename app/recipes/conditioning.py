@@ -8,7 +8,7 @@ from typing import cast
 import torch
 from torch import Tensor
 
-from app.prompt import ChunkedPrompt, Tokenizer, chunk_prompt, chunk_prompt_old, cut_tags, prompt_schedule, split_and
+from app.prompt import ChunkedPrompt, EmbeddingIndex, Tokenizer, chunk_prompt, chunk_prompt_old, cut_tags, prompt_schedule, split_and
 from app.recipes.ops import Adapters, Answer, Encode, HashEmbeddings, ModelInfo, Op
 from app.recipes.settings import acted
 from app.sampling.guidance import Conditions, Scheduled
@@ -41,6 +41,8 @@ class Encoder:
     checkpoint: str
     info: ModelInfo
     adapters: Adapters
+    embeddings: EmbeddingIndex | None
+    """The textual inversions that it knows."""
 
 
 def conditions_of(
@@ -71,7 +73,7 @@ class _Texts:
 
     def __init__(self, params: GenerationParams, tokenizer: Tokenizer, said: Said, encoder: Encoder) -> None:
         self._params, self._tokenizer, self._said, self._encoder = params, tokenizer, said, encoder
-        self._embeddings = encoder.info.embeddings
+        self._embeddings = encoder.embeddings
         self._used: dict[str, None] = {}
         """Embeddings that stood in some text so far, in order of mention."""
         self._chunks = 0
@@ -83,7 +85,7 @@ class _Texts:
         if not self._used:
             return {}
         hashes = cast(dict[str, str], (yield HashEmbeddings(self._encoder.checkpoint, tuple(self._used))))
-        return {"TI hashes": ", ".join(f"{name}: {value}" for name, value in hashes.items())}
+        return {"TI hashes": ", ".join(f"{name}: {value}" for name, value in hashes.items())} if hashes else {}
 
     def scheduled(self, text: str) -> Generator[Op, Answer, Scheduled]:
         """One prompt without AND; all texts of its schedule get the same number of chunks, filled up with empty ones."""

@@ -1,6 +1,6 @@
 """What the passes of one job share: its settings, the checkpoints it has met and the prompts it has read."""
 
-from collections.abc import Generator, Mapping
+from collections.abc import Generator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import cast
 
@@ -10,7 +10,7 @@ from app.prompt import Tokenizer
 from app.recipes.adapters import adapters_of
 from app.recipes.concat import Source, concat_of
 from app.recipes.conditioning import Encoder, Said, conditions_of
-from app.recipes.ops import Adapters, Answer, FoundAdapters, Load, ModelInfo, Op
+from app.recipes.ops import Adapters, Answer, FoundAdapters, Load, ModelInfo, Op, Remark
 from app.sampling.guidance import Conditions
 from app.sampling.table import NoiseTable, noise_table
 from app.schema.params import GenerationParams
@@ -46,6 +46,7 @@ class Drawing:
         self._tokenizer = tokenizer
         self._infos: dict[str, ModelInfo] = {}
         self._conditions: dict[tuple[str, Said], Conditions] = {}
+        self._unknown: set[str] = set()
 
     @property
     def alters_schedule(self) -> bool:
@@ -81,8 +82,9 @@ class Drawing:
         info = yield from self.info(checkpoint)
         found = (yield from adapters_of(params, said.prompt, checkpoint)) if with_adapters else FoundAdapters()
         self.tell(found.told)
+        yield from self._remark_unknown(found.unknown)
         if (checkpoint, said) not in self._conditions:
-            encoder = Encoder(checkpoint=checkpoint, info=info, adapters=found.adapters)
+            encoder = _encoder(checkpoint, info, found)
             if said.hires_calls is not None and params.hires_fix_use_firstpass_conds:
                 encoder = yield from self._first_encoder()
             self._conditions[checkpoint, said], told = yield from conditions_of(params, self._tokenizer, said, encoder)
@@ -95,4 +97,15 @@ class Drawing:
         """The first pass's, with its adapters."""
         checkpoint = self.params.checkpoint
         found = yield from adapters_of(self.params, self.params.prompt, checkpoint)
-        return Encoder(checkpoint=checkpoint, info=(yield from self.info(checkpoint)), adapters=found.adapters)
+        return _encoder(checkpoint, (yield from self.info(checkpoint)), found)
+
+    def _remark_unknown(self, names: Sequence[str]) -> Generator[Op, Answer, None]:
+        """Says once which adapters of the prompts are not there, as A1111 does under its pictures."""
+        missing = [name for name in names if name not in self._unknown]
+        if missing:
+            self._unknown.update(missing)
+            yield Remark(f"Networks not found: {', '.join(missing)}")
+
+
+def _encoder(checkpoint: str, info: ModelInfo, found: FoundAdapters) -> Encoder:
+    return Encoder(checkpoint=checkpoint, info=info, adapters=found.adapters, embeddings=found.embeddings or info.embeddings)

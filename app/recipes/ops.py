@@ -98,8 +98,12 @@ class FoundAdapters:
     """What `FindAdapters` found."""
 
     adapters: Adapters = ()
+    embeddings: EmbeddingIndex | None = None
+    """The checkpoint's embeddings and those that lie in the adapters' files, where there are such."""
     told: dict[str, str] = field(default_factory=dict)
     """Infotext fields: the adapters' hashes."""
+    unknown: tuple[str, ...] = ()
+    """Names that no file has."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -232,6 +236,13 @@ class Note:
 
 
 @dataclass(frozen=True, eq=False)
+class Remark:
+    """Something that whoever asked for the pictures should know; needs no answer."""
+
+    text: str
+
+
+@dataclass(frozen=True, eq=False)
 class Finished:
     """One finished picture; needs no answer."""
 
@@ -249,7 +260,7 @@ class Finished:
     """Whether it is what the hires fix begins with, and the picture itself is still to come."""
 
 
-Op = Load | FindAdapters | HashEmbeddings | Encode | EncodeImage | DenoiseRows | Decode | Note | Finished
+Op = Load | FindAdapters | HashEmbeddings | Encode | EncodeImage | DenoiseRows | Decode | Note | Remark | Finished
 Answer = ModelInfo | FoundAdapters | dict[str, str] | Tensor | None
 Recipe = Generator[Op, Answer, None]
 

@@ -1,6 +1,7 @@
 // News of this browser's jobs: server-sent events, and asking every second or so where a proxy swallows them.
 
 import { address } from "./api.js";
+import { note } from "./notes.js";
 import { anyActive, askJob, askJobs, job, take, takePreview } from "./jobs.js";
 
 const SILENCE_MS = 3_000; // a running job has news more often, unless a proxy keeps the stream to itself
@@ -36,6 +37,7 @@ const HANDLERS = {
   progress: ({ job: id, fraction, ...counts }) => update(id, { state: "running", loading: null, position: null, progress: fraction, ...counts }),
   preview: ({ job: id, number }) => takePreview(id, number),
   picture: ({ job: id }) => askJob(id).catch(() => {}),
+  note: ({ text }) => note(text, "warning"),
   ended,
 };
 

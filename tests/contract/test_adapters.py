@@ -1,14 +1,18 @@
 """Jobs with adapters in an engine: beside others, one after another, and with files that are bad or gone."""
 
+import base64
+import json
 from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
-from safetensors.torch import save_file
+from PIL import Image
+from PIL.PngImagePlugin import PngInfo
+from safetensors.torch import load_file, save_file
 
-from app.engine.client import Done, EngineJob, Failed, PictureDone
+from app.engine.client import Done, EngineJob, Failed, PictureDone, Remarked
 from app.engine.thread import ThreadEngine
 from app.models import Catalog
 from app.prompt import Tokenizer
@@ -90,6 +94,46 @@ def test_unknown_names_and_disabled_networks_do_nothing(bench: Bench) -> None:
         "Lora hashes": "lin: 40c9842a7eaf",
         "TI hashes": "tinyone: 195e54172d13, tinymany: 7ab2ba0c7bdb",
     }
+
+
+def test_adapters_that_are_not_there_are_told_once(bench: Bench) -> None:
+    job = bench.submit("a cat<lora:nope:1><lora:lin:1><lora:nope:0.5><hypernet:no:1>", n_iter=2)
+    bench.watcher.pictures(job)
+    assert [event.text for event in bench.watcher.of(Remarked, job) if isinstance(event, Remarked)] == ["Networks not found: nope, no"]
+
+
+def test_an_embedding_in_a_picture_is_the_embedding(bench: Bench) -> None:
+    before = bench.picture("a cat, tinyone")
+    pickled = bench.embeddings / "tinyone.pt"
+    (vectors,) = torch.load(pickled, weights_only=True)["string_to_param"].values()
+    said = {"string_to_param": {"*": {"TORCHTENSOR": vectors.float().tolist()}}, "name": "other", "step": 5}
+    text = PngInfo()
+    text.add_text("sd-ti-embedding", base64.b64encode(json.dumps(said).encode()).decode())
+    Image.new("RGB", (8, 8)).save(bench.embeddings / "tinyone.png", pnginfo=text)
+    Image.new("RGB", (8, 8)).save(bench.embeddings / "tinymany.png")  # a preview
+    text = PngInfo()
+    text.add_itxt("sd-ti-embedding", "bm90IEpTT04=")
+    Image.new("RGB", (8, 8)).save(bench.embeddings / "broken.png", pnginfo=text)
+    pickled.unlink()
+    bench.catalog.refresh()
+    assert {file.path.name for file in bench.catalog.of_kind("embedding")} >= {"tinyone.png", "broken.png"}
+    assert "tinymany.png" not in {file.path.name for file in bench.catalog.of_kind("embedding")}
+    assert np.array_equal(bench.picture("a cat, tinyone"), before)
+    assert len(bench.told("a cat, tinyone")["TI hashes"]) == len("tinyone: 195e54172d13")
+
+
+def test_embeddings_in_a_lora_act_where_the_lora_does(bench: Bench) -> None:
+    whole = load_file(bench.loras / "lin.safetensors")
+    (vectors,) = torch.load(bench.embeddings / "tinyone.pt", weights_only=True)["string_to_param"].values()
+    bundled = {"bundle_emb.sparkle.string_to_param.*": vectors, "bundle_emb.wide.emb_params": torch.ones(1, 768)}
+    save_file({**whole, **bundled}, bench.loras / "bundle.safetensors")
+    bench.catalog.refresh()
+    named = bench.picture("a cat, tinyone <lora:lin:0.7>", negative_prompt="tinyone")
+    assert np.array_equal(bench.picture("a cat, sparkle <lora:bundle:0.7>", negative_prompt="sparkle"), named)
+    word = bench.picture("a cat, sparkle <lora:lin:0.7>", negative_prompt="sparkle")
+    assert not np.array_equal(word, named), "without the file it is a word"
+    assert np.array_equal(bench.picture("a cat, wide <lora:bundle:0.7>"), bench.picture("a cat, wide <lora:lin:0.7>"))
+    assert "TI hashes" not in bench.told("a cat, sparkle <lora:bundle:0.7>")
 
 
 def test_bad_files_are_told_in_one_sentence_and_the_next_job_is_well(bench: Bench) -> None:

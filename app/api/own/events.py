@@ -20,8 +20,9 @@ def event_routes(services: Services) -> APIRouter:
 
     @router.get("/events", response_class=EventSourceResponse)
     async def events(http: Request, after: int | None = None) -> EventSourceResponse:
-        """Events `job`, `progress`, `preview`, `picture`, `ended` with the job's id in the data; `missed`: ask for the jobs again.
+        """Events `job`, `progress`, `preview`, `picture`, `note` (a sentence), `ended` with the job's id in the data.
 
+        `missed` says that some were lost: ask for the jobs then.
         The header Last-Event-ID (or `after`) names the last event that was read.
         """
         place = _number(http.headers.get("last-event-id")) or after

@@ -2,8 +2,10 @@
 
 from pathlib import Path
 
+import torch
 from torch import Tensor
 
+from app.models.png_embedding import read_png_embedding
 from app.networks.tensors import TensorFile
 from app.schema.errors import BadModelFile
 
@@ -11,8 +13,10 @@ from app.schema.errors import BadModelFile
 def read_embedding(path: Path) -> Tensor:
     """(vectors, width) float32; BadModelFile where the file is damaged, asks for code, or holds no embedding.
 
-    Knows A1111's `.pt`, diffusers' `.bin` with one learned word, and `.safetensors` of either kind.
+    Knows A1111's `.pt` and `.png`, diffusers' `.bin` with one learned word, and `.safetensors` of either kind.
     """
+    if path.suffix.lower() == ".png":
+        return torch.from_numpy(read_png_embedding(path)[0])
     file = TensorFile(path)
     if len(file.shapes) == 1:
         _, tensor = next(file.stream(file.shapes))

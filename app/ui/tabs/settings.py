@@ -32,6 +32,7 @@ SECTIONS: tuple[tuple[str, tuple[Setting, ...]], ...] = (
         (
             Setting("samples_save", "Save every finished picture", "Otherwise pictures are kept in memory for a while only."),
             Setting("save_incomplete_images", "Save pictures that were interrupted"),
+            Setting("save_images_before_highres_fix", "Save the picture that the hires fix begins with, too"),
             Setting("samples_format", "File format"),
             Setting("jpeg_quality", "Quality of JPEG, WebP and AVIF", "1 to 100."),
             Setting("webp_lossless", "WebP without loss"),

@@ -1,6 +1,7 @@
-"""Random and mutated prompts: nothing raises, and what must hold for every prompt holds."""
+"""Random and mutated prompts: nothing raises, and what must hold for every prompt holds. DARKROOM_FUZZ=100000 makes it as many a test."""
 
 import json
+import os
 import subprocess
 import sys
 from itertools import pairwise
@@ -25,6 +26,7 @@ from app.prompt import (
 )
 
 ROOT = Path(__file__).parents[3]
+EXAMPLES = int(os.environ.get("DARKROOM_FUZZ", "250"))
 KNOWN = [entry["text"] for entry in json.loads((ROOT / "tests/data/parser" / "attention.json").read_text(encoding="utf-8"))]
 SYNTAX = ["(", ")", "[", "]", ":", "|", "\\", ",", " ", "\n", "#", "<", ">", "a", "é", "0.5", ":1.3)", ":3]", ":-1e999]"]
 SYNTAX += [" AND ", " BREAK ", "<lora:x:1>"]
@@ -41,7 +43,7 @@ def tokenizer():
     return Tokenizer()
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=EXAMPLES, deadline=None)
 @given(prompts)
 def test_attention_keeps_the_words(prompt):
     pieces = parse_attention(prompt)
@@ -50,7 +52,7 @@ def test_attention_keeps_the_words(prompt):
     assert letters.count("é") == prompt.count("é")
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=EXAMPLES, deadline=None)
 @given(prompts, st.integers(1, 30), st.none() | st.integers(1, 30), st.booleans())
 def test_schedules_cover_the_pass(prompt, steps, hires_steps, old):
     schedule = prompt_schedule(prompt, steps, hires_steps, old)
@@ -61,7 +63,7 @@ def test_schedules_cover_the_pass(prompt, steps, hires_steps, old):
         assert schedule == [(ends[-1], prompt)]
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=EXAMPLES, deadline=None)
 @given(prompts)
 def test_splitting_and_cutting(prompt):
     assert len(split_and(prompt)) >= 1
@@ -70,7 +72,7 @@ def test_splitting_and_cutting(prompt):
     assert len(text) == len(prompt) - sum(len(f"<{tag.kind}:{':'.join(tag.values)}>") for tag in tags)
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=EXAMPLES, deadline=None)
 @given(prompts, st.sampled_from(["Original", "No norm", "Ignore", "None"]), st.integers(0, 75), st.integers(1, 4))
 def test_chunks_hold_every_token_in_order(tokenizer, prompt, emphasis, backtrack, times):
     prompt *= times

@@ -33,7 +33,7 @@ def read(tokenizer: Tokenizer, prompt: str, calls: int, negative: str = "", **se
     """The conditionings, each token's vector being its id, and what was asked of the text encoder."""
     params = make_params(prompt=prompt, negative_prompt=negative, **settings)
     said = Said(prompt=prompt, negative=negative, calls=calls)
-    recipe = conditions_of(params, tokenizer, said, Encoder(checkpoint="tiny", info=INFO, adapters=()))
+    recipe = conditions_of(params, tokenizer, said, Encoder(checkpoint="tiny", info=INFO, adapters=(), embeddings=None))
     asked: list[Encode] = []
     answer: Tensor | None = None
     while True:
