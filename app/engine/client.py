@@ -38,6 +38,10 @@ class EngineJob:
     """Of img2img."""
     mask: InputPicture | None = None
     """White where img2img draws; None: everywhere."""
+    latent_mask: InputPicture | None = None
+    """The same for the latents, where that is another."""
+    colours: InputPicture | None = None
+    """Whose colours the correction gives the result; None: the input picture's."""
     previews: bool = True
 
 

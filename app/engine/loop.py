@@ -34,7 +34,7 @@ from app.engine.running import InRows, Running
 from app.engine.scheduler import Scheduler, Share
 from app.engine.shelf import Shelf
 from app.prompt import Tokenizer
-from app.recipes import start
+from app.recipes import Masks, start
 from app.recipes.ops import (
     Answer,
     Decode,
@@ -213,7 +213,7 @@ class EngineLoop:
             if alive[job.client] and len(self._running) >= MAX_RUNNING:
                 return
             self._waiting.remove(job)
-            running = Running(job, start(job.params, job.images, job.mask, self._tokenizer))
+            running = Running(job, start(job.params, job.images, self._tokenizer, Masks(job.mask, job.latent_mask), job.colours))
             self._running[job.id] = running
             self._on_event(Started(job.id))
             self._advance(running, None)

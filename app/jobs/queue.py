@@ -124,7 +124,7 @@ class Jobs:
         if self._closed:
             raise EngineStopped("The server is shutting down; no new job is taken.")
         params = self._resolve(params)
-        for name in filter(None, (*params.init_images, params.mask)):
+        for name in filter(None, (*params.init_images, params.mask, params.latent_mask, params.colour_source)):
             self.inputs.check(name)
         if params.scale_by and params.mode == "img2img":
             params = params.scaled_to(*self.inputs.size(params.init_images[0]))

@@ -141,7 +141,8 @@ class ScriptRuns:
             case Store(image=image):
                 buffer = io.BytesIO()
                 image.save(buffer, "PNG", compress_level=1)
-                return self._work.inputs.add(buffer.getvalue())
+                store = self._work.inputs.add_mask if image.mode == "L" else self._work.inputs.add
+                return store(buffer.getvalue())
             case Show():
                 self._show(run, step)
         return None

@@ -198,7 +198,20 @@ class Work:
             images = tuple(self.inputs.stored(name) for name in row.params.init_images)
             mask = self.inputs.stored(row.params.mask) if row.params.mask else None
             previews = live.options.switch("live_previews_enable") and live.options.number("show_progress_every_n_steps") > 0
-            self._engine.submit(EngineJob(id=row.id, client=row.client, params=row.params, images=images, mask=mask, previews=previews))
+            latent_mask = self.inputs.stored(row.params.latent_mask) if row.params.latent_mask else None
+            colours = self.inputs.stored(row.params.colour_source) if row.params.colour_source else None
+            self._engine.submit(
+                EngineJob(
+                    id=row.id,
+                    client=row.client,
+                    params=row.params,
+                    images=images,
+                    mask=mask,
+                    latent_mask=latent_mask,
+                    colours=colours,
+                    previews=previews,
+                )
+            )
         except Exception as error:
             if isinstance(error, DarkroomError):
                 self.end(live, "failed", JobError(code=error.code, message=str(error), status=error.status))

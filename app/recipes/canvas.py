@@ -33,6 +33,8 @@ class Canvas:
 
     params: GenerationParams
     mask: PixelMask | None
+    colours: InputPicture | None = None
+    """Whose colours a result gets that is corrected; None: the picture's that it began with."""
 
     def ground(self, picture: InputPicture) -> Image.Image:
         """What the result is laid over: the input picture, at the job's size unless only a part of it is drawn."""
@@ -51,7 +53,7 @@ class Canvas:
         if mask.box is not None:
             image = resized(image.crop(mask.box), *size, FIT)
         if self.params.inpainting_fill != ORIGINAL:
-            image = filled(image, resized(mask.drawn, *image.size, STRETCH))
+            image = filled(image, resized(mask.filled, *image.size, STRETCH))
         return np.asarray(image)
 
     def finish(self, picture: InputPicture, pixels: Pixels, shown: Image.Image | None = None) -> Touched:
@@ -61,7 +63,7 @@ class Canvas:
         """
         params, result = self.params, Image.fromarray(pixels)
         if params.img2img_color_correction:
-            result = matched(result, Image.fromarray(self.start(picture)))
+            result = matched(result, Image.fromarray(self.start(self.colours or picture)))
         if self.mask is None:
             return Touched(np.asarray(result))
         ground, box = self.ground(picture), self.mask.box

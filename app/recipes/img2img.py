@@ -10,7 +10,7 @@ from app.recipes.concat import Source
 from app.recipes.conditioning import Said
 from app.recipes.drawing import Drawing
 from app.recipes.input_pictures import encoded, one_each
-from app.recipes.masks import PixelMask, pixel_mask, rounds
+from app.recipes.masks import Masks, PixelMask, pixel_mask, rounds
 from app.recipes.ops import Answer, ModelInfo, Op, Recipe
 from app.recipes.passes import Pass, Sampled, finished, sampled
 from app.recipes.refiner import refiner_of
@@ -30,9 +30,11 @@ LATENT_NOISE, LATENT_NOTHING = 2, 3
 """`inpainting_fill`"""
 
 
-def img2img(params: GenerationParams, tokenizer: Tokenizer, images: tuple[InputPicture, ...], mask: InputPicture | None = None) -> Recipe:
+def img2img(
+    params: GenerationParams, tokenizer: Tokenizer, images: tuple[InputPicture, ...], masks: Masks, colours: InputPicture | None
+) -> Recipe:
     """Makes the job's pictures from the input pictures; one input serves a whole batch, several are one a picture."""
-    canvas = Canvas(params, None if mask is None else pixel_mask(params, mask()))
+    canvas = Canvas(params, pixel_mask(params, masks), colours)
     starts = one_each(params, images)
     drawing = Drawing(params, tokenizer, Source(canvas, starts))
     drawing.tell({} if canvas.mask is None else canvas.mask.told)

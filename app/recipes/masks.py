@@ -8,7 +8,7 @@ from PIL import Image, ImageFilter, ImageOps
 from scipy.ndimage import correlate1d
 from torch import Tensor
 
-from app.recipes.resize import FIT, STRETCH, Pixels, resized
+from app.recipes.resize import FIT, STRETCH, InputPicture, Pixels, resized
 from app.recipes.settings import label_of
 from app.schema.params import GenerationParams
 
@@ -21,6 +21,14 @@ FILL_BLURS = ((256, 1), (64, 1), (16, 2), (4, 4), (2, 2), (0, 1))
 """(radius in pixels, how often it is laid on) of the blurs that fill what is under a mask, widest first."""
 
 
+@dataclass(frozen=True)
+class Masks:
+    """A job's stored masks; without the second one the first serves for the latents, too."""
+
+    pixels: InputPicture | None = None
+    latents: InputPicture | None = None
+
+
 @dataclass(frozen=True, kw_only=True)
 class PixelMask:
     """A job's mask at its two sizes; white is drawn anew."""
@@ -29,14 +37,21 @@ class PixelMask:
     """Grey, of the job's size: what is drawn anew of the picture that is encoded."""
     laid: Image.Image
     """Grey, of the ground's size: where the result is laid over the ground."""
+    latents: Image.Image | None = None
+    """Grey, of the job's size: what is drawn anew of the latents, and filled before, where that is not `drawn`."""
     box: Box | None = None
     """The part of the ground that is drawn; None: all of it."""
     told: dict[str, str] = field(default_factory=dict)
     """Infotext fields of settings that acted."""
 
+    @property
+    def filled(self) -> Image.Image:
+        """What is filled before it is encoded: grey, of the job's size."""
+        return self.drawn if self.latents is None else self.latents
+
     def latent(self, height: int, width: int, *, whole: bool) -> Tensor:
         """(1, 1, height, width) float32 in 0..1, what is drawn anew of the latents; `whole`: each latent or nothing of it."""
-        return _share(self.drawn.resize((width, height), Image.Resampling.BICUBIC), whole=whole)
+        return _share(self.filled.resize((width, height), Image.Resampling.BICUBIC), whole=whole)
 
     def pixels(self, height: int, width: int, *, whole: bool) -> Tensor:
         """The same for the pixels of the picture that is encoded."""
@@ -57,16 +72,19 @@ def _share(mask: Image.Image, *, whole: bool) -> Tensor:
     return share.round() if whole else share
 
 
-def pixel_mask(params: GenerationParams, mask: Pixels) -> PixelMask | None:
-    """The mask (height, width) uint8 as the settings want it; None where only the masked part is to be drawn and there is none."""
-    image = Image.fromarray(mask)
+def pixel_mask(params: GenerationParams, masks: Masks) -> PixelMask | None:
+    """The masks as the settings want them; None without one, and where only the masked part is to be drawn and there is none."""
+    if masks.pixels is None:
+        return None
+    image = Image.fromarray(masks.pixels())
     if params.inpainting_mask_invert:
         image = ImageOps.invert(image)
     image = Image.fromarray(blurred(np.asarray(image), params.mask_blur_x, params.mask_blur_y))
     size = params.width, params.height
     if not params.inpaint_full_res:
         drawn = resized(image, *size, params.resize_mode)
-        return PixelMask(drawn=drawn, laid=drawn.point(lambda value: min(2 * value, 255)))
+        latents = None if masks.latents is None else resized(Image.fromarray(masks.latents()), *size, params.resize_mode)
+        return PixelMask(drawn=drawn, laid=drawn.point(lambda value: min(2 * value, 255)), latents=latents)
     tight = image.getbbox()
     if tight is None:
         return None

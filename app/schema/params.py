@@ -124,6 +124,12 @@ class GenerationParams(BaseModel):
 
     # Inpainting: only what a mask covers is drawn anew.
     mask: str = Field("", max_length=100, description="Id of a stored mask, white where the picture is drawn anew; empty: all of it.")
+    latent_mask: str = Field(
+        "", max_length=100, description="Id of a stored mask for the latents, where that is another than the one for pixels."
+    )
+    colour_source: str = Field(
+        "", max_length=100, description="Id of a stored picture whose colours the correction gives the result; empty: the input picture."
+    )
     mask_blur_x: Annotated[int, View(label="Mask blur", title="Mask blur, horizontal")] = Field(4, ge=0, le=256)
     mask_blur_y: Annotated[int, View(label="Mask blur", title="Mask blur, vertical")] = Field(4, ge=0, le=256)
     inpainting_mask_invert: Annotated[bool, View(label="Mask mode")] = Field(

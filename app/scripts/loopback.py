@@ -12,6 +12,7 @@ from app.scripts.grids import picture_grid
 from app.scripts.script import Draw, Drawn, Outcome, Picture, Plan, Script, Setting, Show, Steps, Store, Task
 
 NO_WORDS = "None"
+ORIGINAL = 1
 
 
 def _arguments(mode: Mode) -> tuple[Argument, ...]:
@@ -54,7 +55,13 @@ def _steps(setting: Setting, given: Given, loops: int, batches: int) -> Steps:
         for loop in range(loops):
             strength = strength_at(loop, loops, params.strength, given.number("final"), given.text("curve"))
             job = setting.changed(
-                **changes, batch_size=1, n_iter=1, seed=seed, denoising_strength=strength, init_images=(start,)
+                **changes,
+                batch_size=1,
+                n_iter=1,
+                seed=seed,
+                denoising_strength=strength,
+                init_images=(start,),
+                colour_source=params.init_images[0],
             )
             shown = loop if batches == 1 else batch if loop == loops - 1 else None
             drawn: Drawn = yield Draw((Task(params=job, shown=shown, extras=told),))
@@ -65,6 +72,7 @@ def _steps(setting: Setting, given: Given, loops: int, batches: int) -> Steps:
                 results.append((picture, pixels))
             if loop < loops - 1:
                 start = yield Store(pixels)
+                changes = {"inpainting_fill": ORIGINAL}  # else what was drawn would be filled away
             seed += 1
     numbers = tuple(range(len(results)))
     grids: tuple[int, ...] = ()

@@ -59,7 +59,7 @@ class Open:
 
 @dataclass(frozen=True)
 class Store:
-    """Keep a picture as an input of later jobs; the answer is its id."""
+    """Keep a picture, or a mask (grey), as an input of later jobs; the answer is its id."""
 
     image: Image.Image
 

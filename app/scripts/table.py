@@ -4,13 +4,23 @@ from collections.abc import Iterable
 
 from app.schema.params import Mode
 from app.scripts.loopback import LOOPBACK
+from app.scripts.outpainting_mk2 import OUTPAINTING_MK2
+from app.scripts.poor_mans_outpainting import POOR_MANS_OUTPAINTING
 from app.scripts.prompt_matrix import PROMPT_MATRIX
 from app.scripts.prompts_from_file import PROMPTS_FROM_FILE
 from app.scripts.script import Script
 from app.scripts.sd_upscale import SD_UPSCALE
 from app.scripts.xyz_plot import XYZ_PLOT
 
-BUILT_IN: tuple[Script, ...] = (LOOPBACK, PROMPT_MATRIX, PROMPTS_FROM_FILE, SD_UPSCALE, XYZ_PLOT)
+BUILT_IN: tuple[Script, ...] = (
+    LOOPBACK,
+    OUTPAINTING_MK2,
+    POOR_MANS_OUTPAINTING,
+    PROMPT_MATRIX,
+    PROMPTS_FROM_FILE,
+    SD_UPSCALE,
+    XYZ_PLOT,
+)
 """In A1111's order."""
 
 
