@@ -50,7 +50,8 @@ def test_noise_without_anything_known_is_finite():
 
 
 def test_the_two_masks_keep_their_distance_from_the_seam():
-    tasks, stored = first_draw(planned("outpainting mk2", [None, 64, 4, ["right"], 1.0, 0.05], "img2img", width=128, height=128), (128, 128))
+    plan = planned("outpainting mk2", [None, 64, 4, ["right"], 1.0, 0.05], "img2img", width=128, height=128)
+    tasks, stored = first_draw(plan, (128, 128))
     params = tasks[0].params
     assert (params.width, params.height, params.mask_blur_x, params.mask_blur_y) == (128, 128, 16, 0)
     mask, latent_mask = (np.asarray(image)[0] for image in stored[1:3])
