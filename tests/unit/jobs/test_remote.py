@@ -8,7 +8,8 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 
-from app.jobs.remote import Fetch, is_public
+from app.jobs.remote import Fetch
+from app.remote import is_public
 from app.schema.errors import BadPicture, InvalidParams, TooLarge
 
 
