@@ -1,0 +1,175 @@
+"""The list of downloads over real files from a local server: found, fetched, put where they belong, and what goes wrong on the way."""
+
+import json
+import threading
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from app.downloads import Download, Downloads, Limits, Sites
+from app.schema.errors import NotFound
+from app.schema.settings import ServerSettings
+
+from .conftest import Site, digest
+
+VERSION_PATH, FILE_PATH = "/api/v1/model-versions/7", "/api/download/models/7"
+
+
+def version(site: Site, data: bytes, name: str = "some lora.safetensors", kind: str = "LORA") -> dict[str, Any]:
+    """What Civitai says of a version."""
+    file = {"name": name, "type": "Model", "sizeKB": len(data) / 1024, "primary": True, "downloadUrl": site.url + FILE_PATH}
+    return {
+        "id": 7, "modelId": 3, "name": "v1", "trainedWords": ["something"], "model": {"name": "Some", "type": kind},
+        "files": [{**file, "hashes": {"SHA256": digest(data).upper(), "AutoV2": digest(data)[:10].upper()}}],
+    }  # fmt: skip
+
+
+@pytest.fixture
+def make(site: Site, sites: Sites, limits: Limits, tmp_path: Path) -> Iterator[Callable[[], Downloads]]:
+    made: list[Downloads] = []
+
+    def build() -> Downloads:
+        (tmp_path / "data").mkdir(exist_ok=True)
+        made.append(Downloads(ServerSettings(data_dir=tmp_path / "data"), sites, limits=limits))
+        made[-1].start()
+        return made[-1]
+
+    yield build
+    if site.slow is not None:
+        site.slow.set()
+    for downloads in made:
+        downloads.close()
+
+
+def ended(downloads: Downloads, wanted: str, *states: str) -> Download:
+    """The download once it is in one of these states."""
+    for _ in range(2000):
+        download = downloads.get(wanted)
+        if download.state in (states or ("done", "failed")):
+            return download
+        time.sleep(0.01)
+    raise AssertionError(downloads.get(wanted))
+
+
+def offered(site: Site, data: bytes, **about: str) -> None:
+    site.pages[VERSION_PATH] = version(site, data, **about)
+    site.pages[f"/api/v1/model-versions/by-hash/{digest(data)[:10]}"] = site.pages[VERSION_PATH]
+    site.pages["/api/v1/models/3"] = {"name": "Some", "type": "LORA", "modelVersions": [site.pages[VERSION_PATH]]}
+    site.redirects[FILE_PATH] = "/store/7"
+    site.files["/store/7"] = data
+
+
+def test_every_way_of_asking_civitai_leads_to_the_file(site: Site, make, lora: bytes, tmp_path: Path) -> None:
+    offered(site, lora)
+    downloads = make()
+    folder = tmp_path / "data" / "models" / "Lora"
+    asked = (f"{site.url}/models/3/some-name", f"{site.url}/models/3?modelVersionId=7", site.url + FILE_PATH, digest(lora)[:10])
+    for number, typed in enumerate(asked, start=1):
+        download = ended(downloads, downloads.add(typed).id)
+        assert (download.state, download.kind, download.error) == ("done", "lora", "")
+        assert download.file == ("some lora.safetensors" if number == 1 else f"some lora-{number}.safetensors")
+        assert (folder / download.file).read_bytes() == lora
+        assert json.loads((folder / download.file).with_suffix(".civitai.info").read_text())["trainedWords"] == ["something"]
+    assert not list((tmp_path / "data" / "models" / ".downloads").iterdir())
+
+
+def test_what_a_file_holds_goes_before_what_its_site_says(site: Site, make, lora: bytes, tmp_path: Path) -> None:
+    offered(site, lora, kind="Checkpoint")
+    downloads = make()
+    assert ended(downloads, downloads.add(site.url + FILE_PATH).id).kind == "lora"
+    assert (tmp_path / "data" / "models" / "Lora" / "some lora.safetensors").is_file()
+
+
+@pytest.mark.parametrize(
+    ("data", "name", "said"),
+    [
+        (b"<html>Please sign in</html>" * 100, "x.safetensors", "no model file"),
+        (b"\0" * 5000, "x.safetensors", "no model file"),
+        (b"MZ" * 500, "x.exe", "no model file by its name"),
+    ],
+)
+def test_what_is_no_model_does_not_land(site: Site, make, tmp_path: Path, data: bytes, name: str, said: str) -> None:
+    offered(site, data, name=name)
+    downloads = make()
+    download = ended(downloads, downloads.add(site.url + FILE_PATH).id)
+    assert download.state == "failed" and said in download.error
+    assert not [path for path in (tmp_path / "data" / "models").rglob("*") if path.is_file()]
+
+
+def test_a_wrong_hash_fails_and_leaves_nothing(site: Site, make, lora: bytes, tmp_path: Path) -> None:
+    offered(site, lora)
+    site.files["/store/7"] = lora[:-1] + b"\1"
+    downloads = make()
+    download = ended(downloads, downloads.add(site.url + FILE_PATH).id)
+    assert download.state == "failed" and "sha256" in download.error
+    assert not [path for path in (tmp_path / "data" / "models").rglob("*") if path.is_file()]
+
+
+def test_a_paused_download_goes_on_after_a_restart(site: Site, make, lora: bytes, tmp_path: Path) -> None:
+    offered(site, lora)
+    site.slow = threading.Event()
+    downloads = make()
+    wanted = downloads.add(site.url + FILE_PATH).id
+    ended(downloads, wanted, "running")
+    assert downloads.pause(wanted).state == "paused"
+    site.slow.set()
+    downloads.close()
+    site.slow = None
+    again = make()
+    assert again.get(wanted).state == "paused"
+    again.resume(wanted)
+    assert ended(again, wanted).state == "done"
+    assert (tmp_path / "data" / "models" / "Lora" / "some lora.safetensors").read_bytes() == lora
+
+
+def test_one_that_ran_when_the_server_ended_goes_on_by_itself(site: Site, make, lora: bytes) -> None:
+    offered(site, lora)
+    site.slow = threading.Event()
+    downloads = make()
+    wanted = downloads.add(site.url + FILE_PATH).id
+    ended(downloads, wanted, "running")
+    threading.Timer(0.2, site.slow.set).start()
+    downloads.close()
+    site.slow = None
+    assert ended(make(), wanted).state == "done"
+
+
+def test_a_removed_one_leaves_nothing(site: Site, make, lora: bytes, tmp_path: Path) -> None:
+    offered(site, lora)
+    site.slow = threading.Event()
+    downloads = make()
+    wanted = downloads.add(site.url + FILE_PATH).id
+    ended(downloads, wanted, "running")
+    downloads.remove(wanted)
+    site.slow.set()
+    downloads.close()
+    with pytest.raises(NotFound):
+        downloads.get(wanted)
+    assert not [path for path in (tmp_path / "data" / "models").rglob("*") if path.is_file()]
+
+
+def test_a_token_in_an_address_is_used_and_neither_shown_nor_written(site: Site, make, lora: bytes, tmp_path: Path, caplog) -> None:
+    offered(site, lora)
+    site.token = "planted-secret"
+    downloads = make()
+    download = ended(downloads, downloads.add(f"{site.url}{FILE_PATH}?token=planted-secret").id)
+    assert download.state == "done"
+    assert "planted-secret" not in (tmp_path / "data" / "downloads.json").read_text() + repr(download) + download.shown + caplog.text
+    assert not any("planted-secret" in path for path, _ in site.asked)
+
+
+def test_what_cannot_be_meant(make) -> None:
+    downloads = make()
+    for typed in ("not an address", "file:///etc/passwd", "javascript:alert(1)", "https://"):
+        download = ended(downloads, downloads.add(typed).id)
+        assert download.state == "failed" and download.error
+
+
+def test_the_same_wish_twice_is_one(site: Site, make, lora: bytes) -> None:
+    offered(site, lora)
+    site.slow = threading.Event()
+    downloads = make()
+    assert downloads.add(site.url + FILE_PATH).id == downloads.add(site.url + FILE_PATH).id
