@@ -137,6 +137,7 @@ class Server:
 
     def __init__(self, settings: ServerSettings) -> None:
         from app.api import Services
+        from app.downloads import Downloads, Sites
         from app.engine.choice import make_engine
         from app.gallery import Gallery
         from app.jobs import Jobs, OptionsStore, SavedCopies
@@ -152,6 +153,8 @@ class Server:
         self.engine = make_engine(settings, self.catalog, tokenizer)
         self.options.on_change(partial(limit_models, self.engine, self.options))
         limit_models(self.engine, self.options)
+        sites = Sites(civitai_token=settings.civitai_token, hugging_face_token=settings.hf_token or os.environ.get("HF_TOKEN"))
+        self.downloads = Downloads(settings, sites, on_landed=lambda _: self.catalog.refresh())
         self.styles = Styles(settings.styles_file or settings.data_dir / "styles.csv")
         self.gallery = Gallery(settings.data_dir, settings.outputs)
         self.jobs = Jobs(
@@ -169,6 +172,7 @@ class Server:
             copies=SavedCopies(settings.data_dir / "log" / "images"),
             options=self.options,
             catalog=self.catalog,
+            downloads=self.downloads,
             gallery=self.gallery,
             styles=self.styles,
             tokenizer=tokenizer,
@@ -213,9 +217,11 @@ class Server:
             self.engine.load(checkpoint_for(self.catalog, str(self.options.get("sd_model_checkpoint") or "")).filename)
         self.catalog.start_background_hashing()
         self.gallery.start()
+        self.downloads.start()
 
     def close(self) -> None:
         """Ends everything; running jobs are told why."""
+        self.downloads.close()
         self.catalog.stop_background_hashing()
         self.jobs.close()
         self.gallery.close()

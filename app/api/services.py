@@ -3,6 +3,7 @@
 from dataclasses import dataclass, field
 
 from app.api.machine import Machine
+from app.downloads import Downloads
 from app.engine.client import EngineClient
 from app.gallery import Gallery
 from app.jobs import Inputs, Jobs, OptionsStore, SavedCopies
@@ -21,6 +22,7 @@ class Services:
     copies: SavedCopies
     options: OptionsStore
     catalog: Catalog
+    downloads: Downloads
     gallery: Gallery
     styles: Styles
     tokenizer: Tokenizer

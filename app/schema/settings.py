@@ -48,6 +48,11 @@ class ServerSettings(BaseModel):
     fetch_urls: Literal["on", "off"] | None = Field(
         None, description="Whether PNG Info may fetch pictures from the internet (default: unless others can reach the server)."
     )
+    download_models: Literal["on", "off"] | None = Field(
+        None, description="Whether models may be downloaded from the page (default: unless others can reach the server without a password)."
+    )
+    civitai_token: str | None = Field(None, repr=False, description="API key that Civitai is shown for downloads.")
+    hf_token: str | None = Field(None, repr=False, description="Token that Hugging Face is shown for downloads (also HF_TOKEN).")
     price_per_hour: float | None = Field(None, ge=0, description="What an hour of this machine costs: shown with each job.")
     medvram: bool = Field(False, description="Keep on the card only the network that is at work (also done where the card is small).")
     lowvram: bool = Field(False, description="Bring the denoiser to the card layer by layer (also done where it would not fit).")
@@ -67,6 +72,11 @@ class ServerSettings(BaseModel):
     def fetches_urls(self) -> bool:
         """Whether the page may have a picture fetched from an address."""
         return self.fetch_urls == "on" or (self.fetch_urls is None and not self.public)
+
+    @property
+    def downloads_models(self) -> bool:
+        """Whether models may be fetched from the internet."""
+        return self.download_models == "on" or (self.download_models is None and (not self.public or self.gradio_auth is not None))
 
     @property
     def models(self) -> Path:

@@ -6,6 +6,7 @@ import "./tokens.js";
 import "./png_info.js";
 import "./gallery.js";
 import "./models.js";
+import "./downloads.js";
 import "./top_end.js";
 import * as draft from "./draft.js";
 import * as forever from "./forever.js";

@@ -25,7 +25,7 @@ class Models extends HTMLElement {
     if (this.firstChild) return;
     this.table = h("div", { class: "dk-models", role: "list", "aria-label": "Checkpoints" });
     this.head = h("div", { class: "dk-models-head" },
-      h("p", {}, "Every checkpoint in models/Stable-diffusion, at any depth. Put a further .safetensors file there and press Refresh."),
+      h("p", {}, "Every checkpoint in models/Stable-diffusion, at any depth. Put a further .safetensors file there and press Refresh, or download one."),
       h("button", { type: "button", class: "dk-action dk-icon-refresh", id: "models_refresh",
         onclick: () => document.getElementById("refresh_sd_model_checkpoint").click() }, "Refresh"));
     this.append(this.head, this.table);

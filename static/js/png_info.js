@@ -1,5 +1,6 @@
 // <dk-png-info>: what a picture says about how it was made, beside what will be used here, and the ways from there.
 
+import { download } from "./downloads.js";
 import { call } from "./api.js";
 import { compared } from "./compare.js";
 import { define, fileSize, h, setText } from "./dom.js";
@@ -127,7 +128,9 @@ class PngInfo extends HTMLElement {
     const row = ({ kind, name, hash, state, found, links }) => h("tr", { class: `dk-file-${state.replace(" ", "-")}` },
       h("th", { scope: "row" }, kind),
       h("td", {}, name, hash ? h("code", {}, ` ${hash}`) : ""),
-      h("td", {}, found ? `${STATES[state]}: ${found}` : STATES[state], ...links.map(([label, address]) =>
+      h("td", {}, found ? `${STATES[state]}: ${found}` : STATES[state],
+        links.length && hash ? h("button", { type: "button", class: "dk-action dk-get", title: "Download the file of this hash from Civitai",
+          onclick: () => download(hash) }, "Get it") : "", ...links.map(([label, address]) =>
         h("a", { class: "dk-find", href: address, target: "_blank", rel: "noopener noreferrer" }, label))));
     this.files.replaceChildren(h("tbody", {}, ...resources.map(row)));
   }

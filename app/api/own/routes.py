@@ -2,6 +2,7 @@
 
 from fastapi import APIRouter
 
+from app.api.own.downloads import download_routes
 from app.api.own.events import event_routes
 from app.api.own.facts import fact_routes
 from app.api.own.gallery import gallery_routes
@@ -23,6 +24,7 @@ def own_router(services: Services) -> APIRouter:
         event_routes,
         picture_routes,
         input_routes,
+        download_routes,
         model_routes,
         fact_routes,
         gallery_routes,

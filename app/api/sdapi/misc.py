@@ -10,7 +10,7 @@ from app.api.sdapi.requests import InterrogateRequest
 from app.api.services import Services
 from app.schema.errors import NotSupported
 
-SECRETS = frozenset({"gradio_auth", "api_auth"})
+SECRETS = frozenset({"gradio_auth", "api_auth", "civitai_token", "hf_token"})
 """Settings that no answer may hold."""
 INTERROGATORS = ("clip", "deepdanbooru")
 """Models that A1111 takes."""

@@ -17,6 +17,7 @@ from PIL import Image
 from starlette.testclient import TestClient
 
 from app.api import Services, install_api
+from app.downloads import Downloads, Sites
 from app.gallery import Gallery
 from app.jobs import Jobs, OptionsStore, SavedCopies
 from app.models import EMBEDDED, Catalog
@@ -59,6 +60,7 @@ class World:
             (checkpoints / f"{EMBEDDED}.{kind}").symlink_to(ROOT / "models" / "Stable-diffusion" / f"{EMBEDDED}.{kind}")
         self.engine, self.catalog = FlatEngine(), Catalog(self.settings)
         self.options = OptionsStore(self.settings.data_dir / "config.json")
+        self.downloads = Downloads(self.settings, Sites(civitai="http://127.0.0.1:9", hugging_face="http://127.0.0.1:9"))
         self.gallery = Gallery(self.settings.data_dir, self.settings.outputs)
         resolve = resolver(self.catalog, self.options)
         self.jobs = Jobs(self.settings, self.engine, self.options, resolve=resolve, on_saved=self.gallery.saved)
@@ -73,6 +75,7 @@ class World:
             copies=SavedCopies(self.settings.data_dir / "log" / "images"),
             options=self.options,
             catalog=self.catalog,
+            downloads=self.downloads,
             gallery=self.gallery,
             styles=Styles(self.settings.data_dir / "styles.csv"),
             tokenizer=self.tokenizer,
