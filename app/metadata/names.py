@@ -1,5 +1,7 @@
 """Names of samplers and schedulers as they stand in texts, where a name that is unknown here is a fact and no error."""
 
+from functools import lru_cache
+
 from app.schema.errors import UnknownName
 from app.schema.params import GenerationParams
 from app.schema.samplers import SCHEDULERS, SamplerName, SchedulerName, find_sampler, find_scheduler
@@ -7,6 +9,7 @@ from app.schema.samplers import SCHEDULERS, SamplerName, SchedulerName, find_sam
 _MAX_CHARS = 100
 
 
+@lru_cache(maxsize=1024)  # pictures name the same few, and an error that looks for near names is dear
 def known_scheduler(name: str) -> SchedulerName | None:
     """The scheduler of this name, label or alias; None if it is unknown here."""
     try:
@@ -15,6 +18,7 @@ def known_scheduler(name: str) -> SchedulerName | None:
         return None
 
 
+@lru_cache(maxsize=1024)
 def known_sampler(name: str) -> tuple[SamplerName | None, SchedulerName | None]:
     """The sampler of this name or alias, and the scheduler that the name carries at its end (`DPM++ 2M Karras`).
 

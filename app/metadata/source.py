@@ -9,6 +9,15 @@ _HEAD_BYTES = 32 * 1024
 """Most files have all their texts in there, so one call to the system reads them."""
 
 
+if hasattr(os, "pread"):
+    _read_at = os.pread
+else:  # Windows
+
+    def _read_at(file: int, length: int, start: int, /) -> bytes:
+        os.lseek(file, start, os.SEEK_SET)
+        return os.read(file, length)
+
+
 class Data(Protocol):
     """Bytes, or something that gives slices of them."""
 
@@ -43,8 +52,7 @@ class FileData:
         """One call may give less than asked; an end gives nothing."""
         parts: list[bytes] = []
         while start < stop:
-            os.lseek(self._file, start, os.SEEK_SET)
-            part = os.read(self._file, stop - start)
+            part = _read_at(self._file, stop - start, start)
             if not part:
                 break
             parts.append(part)

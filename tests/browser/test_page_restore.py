@@ -1,6 +1,7 @@
 """Real pictures of many programs, given to the page in every way a person has: their settings come back, or a sentence says why not."""
 
 import json
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -9,13 +10,14 @@ from PIL import Image
 from playwright.sync_api import expect
 
 from app.metadata import encode_picture, params_from_infotext, read_picture
+from app.schema.params import GenerationParams, view_of
+from app.ui.parts.fields import element_id
 from tests.browser.darkroom import Darkroom
 
 SAMPLES = Path(__file__).parents[1] / "data" / "samples"
 INDEX: list[dict[str, Any]] = json.loads((SAMPLES / "index.json").read_text(encoding="utf-8"))
-ONE_EACH = list({entry["program"]: entry["file"] for entry in INDEX}.values())
-SHOWN = {"steps": "steps", "cfg_scale": "cfg_scale", "seed": "seed", "width": "width", "height": "height", "sampler": "sampling"}
-"""Fields of the schema and the page's controls of them."""
+FILES = [entry["file"] for entry in INDEX]
+HIDDEN = {"mode", "checkpoint", "init_images"}
 GIVE = """([way, selector, name, type, bytes]) => {
   const transfer = new DataTransfer();
   transfer.items.add(new File([new Uint8Array(bytes)], name, { type }));
@@ -42,41 +44,55 @@ def plain(value: object) -> str:
     return text.removesuffix(".0") if isinstance(value, float) else text
 
 
-@pytest.mark.parametrize("file", ONE_EACH)
-def test_dropped_on_png_info_every_field_is_shown_and_taken(darkroom: Darkroom, file: str) -> None:
-    data = (SAMPLES / file).read_bytes()
-    record = read_picture(data)
-    wanted = params_from_infotext(record.infotext)
-    darkroom.show("pnginfo")
-    expect(darkroom.page.locator("dk-png-info .dk-drop")).to_be_visible()
-    give(darkroom, "drop", "dk-png-info .dk-drop", data, Path(file).name)
-    expect(darkroom.page.locator("#pnginfo_text")).to_have_text(record.infotext, use_inner_text=True)
-    expect(darkroom.page.locator("#pnginfo_verdict")).to_contain_text("Partial")  # none of those checkpoints is here
-    table = darkroom.page.get_by_role("table", name="Settings of the picture")
-    for name in SHOWN:
-        if name in wanted.values:
-            expect(table.locator(f"tr:has(input[data-field={name}]) td").nth(1)).to_have_text(str(wanted.values[name]))
-    darkroom.page.locator("#pnginfo_send_to_txt2img").click()
-    expect(darkroom.field("seed")).to_have_value(str(wanted.values["seed"]))
-    assert darkroom.value("prompt") == wanted.values["prompt"]
-    assert darkroom.value("neg_prompt") == wanted.values["negative_prompt"]
-    for name, control in SHOWN.items():
-        if name in wanted.values:
-            assert darkroom.value(control) == plain(wanted.values[name]), name
+def rows(darkroom: Darkroom) -> dict[str, str]:
+    """What the table says is in the picture, by the schema's field."""
+    found = darkroom.page.get_by_role("table", name="Settings of the picture").locator("tr:has(input[data-field])")
+    told = found.evaluate_all("rows => rows.map(row => [row.querySelector('input').dataset.field, row.cells[2].textContent])")
+    return dict(told)
 
 
-@pytest.mark.parametrize(
-    "file", [file for file in ONE_EACH if file.split("/")[1] in ("comfyui", "invokeai", "swarmui", "novelai", "sdnext")]
-)
-def test_dropped_on_the_prompt_the_fields_are_filled(darkroom: Darkroom, file: str) -> None:
-    data = (SAMPLES / file).read_bytes()
-    wanted = params_from_infotext(read_picture(data).infotext)
-    give(darkroom, "drop", "#txt2img_prompt textarea", data, Path(file).name)
-    expect(darkroom.field("seed")).to_have_value(str(wanted.values["seed"]))
-    assert darkroom.value("prompt") == wanted.values["prompt"]
-    for name, control in SHOWN.items():
-        if name in wanted.values:
-            assert darkroom.value(control) == plain(wanted.values[name]), name
+def is_told(name: str, value: object) -> bool:
+    """Whether a field has a row: rare ones that are as usual have none, and an empty text says nothing."""
+    return (
+        name not in HIDDEN and value != "" and not (view_of(name).section is None and value == GenerationParams.model_fields[name].default)
+    )
+
+
+def check_fields(darkroom: Darkroom, values: Mapping[str, object]) -> None:
+    """Every setting stands in its control, as far as it has one in the page (folded parts have none until they are opened)."""
+    checked = []
+    for name, value in values.items():
+        control = darkroom.page.locator(f"#{element_id('txt2img', name)}").locator("textarea, input:not([type=range])").first
+        if name in HIDDEN or not control.count():
+            continue
+        checked.append(name)
+        if isinstance(value, bool):
+            expect(control).to_be_checked(checked=value)
+        else:
+            expect(control).to_have_value(plain(value))
+    assert {"prompt", "seed", "steps"} <= {*checked}
+
+
+@pytest.mark.parametrize("program", sorted({entry["program"] for entry in INDEX}))
+def test_dropped_on_png_info_and_on_the_prompt_every_field_is_shown_and_taken(darkroom: Darkroom, program: str) -> None:
+    for file in (file for file in FILES if file.split("/")[1] == program):
+        data = (SAMPLES / file).read_bytes()
+        record = read_picture(data)
+        wanted = params_from_infotext(record.usable).values
+        said = params_from_infotext(record.infotext).values
+        darkroom.show("pnginfo")
+        expect(darkroom.page.locator("dk-png-info .dk-drop")).to_be_visible()
+        give(darkroom, "drop", "dk-png-info .dk-drop", data, Path(file).name)
+        expect(darkroom.page.locator("#pnginfo_text")).to_have_text(record.infotext, use_inner_text=True)
+        expect(darkroom.page.locator("#pnginfo_verdict")).to_contain_text("Partial")  # none of those checkpoints is here
+        assert rows(darkroom) == {name: str(said.get(name, value)) for name, value in wanted.items() if is_told(name, value)}
+        darkroom.page.locator("#pnginfo_send_to_txt2img").click()
+        check_fields(darkroom, wanted)
+        darkroom.page.locator("#txt2img_clear_prompt").click()
+        expect(darkroom.field("prompt")).to_have_value("")
+        darkroom.fill({"seed": "1", "steps": "1"})
+        give(darkroom, "drop", "#txt2img_prompt textarea", data, Path(file).name)
+        check_fields(darkroom, wanted)
 
 
 def test_pasted_anywhere_it_fills_txt2img_or_is_shown_by_png_info(darkroom: Darkroom) -> None:
@@ -164,3 +180,29 @@ def test_a_text_that_stood_beside_a_picture(darkroom: Darkroom, tmp_path: Path) 
     expect(darkroom.page.locator("#pnginfo_send_to_img2img")).to_be_disabled()
     darkroom.page.locator("#pnginfo_send_to_txt2img").click()
     expect(darkroom.field("seed")).to_have_value("9")
+
+
+def test_a_copy_without_settings_of_a_dropped_picture(darkroom: Darkroom) -> None:
+    data = made("a hill\nSteps: 5, Sampler: Euler, CFG scale: 2, Seed: 9, Size: 64x48")
+    darkroom.show("pnginfo")
+    give(darkroom, "drop", "dk-png-info .dk-drop", data, "hill.png")
+    expect(darkroom.page.locator("#pnginfo_stripped")).to_be_enabled()
+    with darkroom.page.expect_download() as waiting:
+        darkroom.page.locator("#pnginfo_stripped").click()
+    assert waiting.value.suggested_filename == "hill.png"
+    bare = Path(waiting.value.path()).read_bytes()
+    assert read_picture(bare).text == "" and len(bare) < len(data)
+
+
+def test_the_result_can_be_saved_and_shared_without_its_settings(darkroom: Darkroom, server_data: Path) -> None:
+    darkroom.fill({"prompt": "a blue bird", "steps": "2", "width": "64", "height": "64", "seed": "8"})
+    darkroom.generate()
+    darkroom.finish(1)
+    darkroom.page.locator("#save_txt2img").click()
+    expect(darkroom.notes()).to_contain_text("Saved as log/images/")
+    copy = next((server_data / "log" / "images").glob("*-8.png"))
+    assert copy.read_bytes() == darkroom.picture_bytes()
+    assert "a blue bird" in (server_data / "log" / "images" / "log.csv").read_text(encoding="utf-8")
+    with darkroom.page.expect_download() as waiting:
+        darkroom.page.locator("#txt2img_stripped").click()
+    assert read_picture(Path(waiting.value.path())).items == {} and waiting.value.suggested_filename.endswith("-8.png")

@@ -3,6 +3,7 @@
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any, NamedTuple
 
 from app.metadata.dialects.told import number
@@ -28,6 +29,11 @@ class Node:
     kind: str
     inputs: Mapping[str, object]
     title: str = ""
+
+    @cached_property
+    def plain_kind(self) -> str:
+        """The class's name in lower case letters and digits only."""
+        return re.sub(r"[^a-z0-9+]", "", self.kind.casefold())
 
 
 @dataclass(frozen=True)
@@ -151,13 +157,8 @@ def _input(value: object) -> object:
 
 def is_kind(node: Node, *words: str) -> bool:
     """Whether the node's class has one of these words in it, whatever the case and the spacing."""
-    kind = plain_kind(node.kind)
+    kind = node.plain_kind
     return any(word in kind for word in words)
-
-
-def plain_kind(kind: str) -> str:
-    """A class's name in lower case letters and digits only."""
-    return re.sub(r"[^a-z0-9+]", "", kind.casefold())
 
 
 def first(found: Iterable[object]) -> object | None:

@@ -5,7 +5,7 @@ from collections import deque
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
-from app.metadata.dialects.comfy.graph import MAX_STEPS, Graph, Link, Node, is_kind, plain_kind
+from app.metadata.dialects.comfy.graph import MAX_STEPS, Graph, Link, Node, is_kind
 from app.metadata.dialects.told import is_on, number
 
 _NEVER = re.compile(
@@ -57,7 +57,7 @@ class Pass:
 
 def is_sampler(node: Node) -> bool:
     """Whether a node makes latents from noise: by its class, or by the inputs that only samplers have."""
-    kind = plain_kind(node.kind)
+    kind = node.plain_kind
     if kind in ("ksampler", "ksampleradvanced", "samplercustom", "samplercustomadvanced"):
         return True
     if "config" in kind or "select" in kind or "save" in kind or kind.endswith(("loader", "provider", "settings", "pipein")):
@@ -87,7 +87,7 @@ def outputs_of(graph: Graph) -> list[Node]:
 
 
 def _saves(node: Node) -> bool:
-    kind = plain_kind(node.kind)
+    kind = node.plain_kind
     has_picture = any(name in node.inputs for name in ("images", "image", "samples", "video", "pipe", "context", "input"))
     return (
         has_picture

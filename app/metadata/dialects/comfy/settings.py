@@ -4,7 +4,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from app.metadata.dialects.comfy.graph import Graph, Link, Node, is_kind, plain_kind
+from app.metadata.dialects.comfy.graph import Graph, Link, Node, is_kind
 from app.metadata.dialects.told import is_on, number
 
 _SIZE = re.compile(r"(\d{2,5})\s*[xX×*]\s*(\d{2,5})")
@@ -91,7 +91,7 @@ def _sampler(graph: Graph, node: Node) -> str | None:
         name = graph.word(found, "sampler_name", "sampler")
         if name is not None:
             return name
-        kind = plain_kind(found.kind)
+        kind = found.plain_kind
         if kind in _CLASSES:
             return _CLASSES[kind]
         link = next((value for key, value in found.inputs.items() if isinstance(value, Link) and key.startswith("sampler")), None)
@@ -108,8 +108,8 @@ def _sigmas(graph: Graph, node: Node) -> tuple[str | None, str | None, float | N
         found = source[0]
         steps = graph.number(found, "steps")
         if steps is not None:
-            kind = re.sub(r"(?:sampling)?scheduler.*", "", plain_kind(found.kind))
-            name = graph.word(found, "scheduler") or _SIGMA_WORDS.get(plain_kind(found.kind).removesuffix("scheduler"), kind)
+            kind = re.sub(r"(?:sampling)?scheduler.*", "", found.plain_kind)
+            name = graph.word(found, "scheduler") or _SIGMA_WORDS.get(found.plain_kind.removesuffix("scheduler"), kind)
             return steps, name or None, number(graph.number(found, "denoise"))
         link = next((value for key, value in found.inputs.items() if isinstance(value, Link) and "sigmas" in key), None)
     return None, None, None

@@ -3,7 +3,7 @@
 import re
 from collections.abc import Iterator
 
-from app.metadata.dialects.comfy.graph import Graph, Link, Node, plain_kind
+from app.metadata.dialects.comfy.graph import Graph, Link, Node
 from app.metadata.dialects.told import whole
 
 _CONDITIONS = ("switch", "boolean", "cond", "condition", "boolean_value", "bool")
@@ -41,7 +41,7 @@ def _end(value: object, chosen: dict[str, object]) -> object:
 
 def _chosen(graph: Graph, node: Node) -> object | None:
     """The value or link that a switch passes on; None for a node that is no switch, or one of an unknown make."""
-    kind = plain_kind(node.kind)
+    kind = node.plain_kind
     if not any(word in kind for word in _SWITCHES):
         return None
     if kind in _FIRST_LINKED:
