@@ -84,8 +84,8 @@ def _checkpoint(restored: Restored, catalog: Catalog) -> Iterator[Resource]:
 
 def _others(restored: Restored, catalog: Catalog) -> Iterator[Resource]:
     """Refiner and hires checkpoint: `name [hash]`."""
-    for label in ("Refiner", "Hires checkpoint"):
-        named = restored.extras.get(label, "")
+    for name, label in (("refiner_checkpoint", "Refiner"), ("hr_checkpoint", "Hires checkpoint")):
+        named = str(restored.values.get(name) or restored.extras.get(label, ""))
         title = re.fullmatch(r"(.*?)\s*(?:\[([0-9a-fA-F]{8,64})\])?", named)
         if title and named and named != "Use same checkpoint":
             yield _checkpoint_file(label, Restored(values={}, model_name=title[1], model_hash=(title[2] or "").lower()), catalog)

@@ -245,6 +245,15 @@ def test_files_of_a_picture_are_here_or_missing_with_a_way_to_find_them(parts: P
     assert said["verdict"]["level"] == "partial" and "LoRA pixel is not here." in said["verdict"]["reasons"]
 
 
+def test_a_refiner_and_a_hires_checkpoint_are_looked_for(parts: PageParts) -> None:
+    digest = parts.catalog.hash(parts.catalog.find("pocket-emoji-v1"))
+    hires = "Denoising strength: 0.5, Hires upscale: 2, Hires upscaler: Latent, Hires checkpoint: " + f"any [{digest[:10]}]"
+    said = told(parts, f"{HEAD}, Refiner: gone [0123456789], Refiner switch at: 0.8, {hires}")
+    files = {one["kind"]: (one["name"], one["hash"], one["state"]) for one in said["resources"]}
+    assert files == {"Refiner": ("gone", "0123456789", "missing"), "Hires checkpoint": ("any", digest[:10], "here")}
+    assert "Refiner gone is not here." in said["verdict"]["reasons"]
+
+
 def test_verdict_says_why(parts: PageParts) -> None:
     digest = parts.catalog.hash(parts.catalog.find("pocket-emoji-v1"))
     model = f", Model hash: {digest[:10]}, Model: pocket-emoji-v1"
