@@ -1,7 +1,11 @@
-"""A long fuzz run without hypothesis' bookkeeping: `python -m tests.fuzz.run COUNT [SEED]`; `--atheris` is guided by coverage."""
+"""A long fuzz run without hypothesis' bookkeeping: `python -m tests.fuzz.run COUNT [SEED]`.
+
+`python -m tests.fuzz.run --seeds DIR` writes the real files and texts into a folder, for `tests.fuzz.guided`.
+"""
 
 import sys
 import time
+from pathlib import Path
 from random import Random
 
 from tests.fuzz.mutate import check_file, check_text, mutated, seeds, texts, wrapped
@@ -34,22 +38,15 @@ def plain(count: int, seed: int) -> None:
     print(f"{count} inputs, no fault, {time.perf_counter() - began:.0f} s, the slowest {slowest:.3f} s of CPU")
 
 
-def guided(arguments: list[str]) -> None:
-    """atheris' loop over files and texts."""
-    import atheris  # type: ignore[import-not-found]  # not among our dependencies: it has no wheels for every Python
-
-    atheris.instrument_all()
-
-    def test(data: bytes) -> None:
-        check_file(data)
-        check_text(data.decode("utf-8", "replace"))
-
-    atheris.Setup([sys.argv[0], *arguments], test)
-    atheris.Fuzz()
+def write_seeds(folder: Path) -> None:
+    """Puts what the mutations begin with into a folder."""
+    folder.mkdir(parents=True, exist_ok=True)
+    for number, data in enumerate([*seeds(), *(text.encode() for text in texts())]):
+        (folder / f"{number:04}").write_bytes(data)
 
 
 if __name__ == "__main__":
-    if "--atheris" in sys.argv:
-        guided([argument for argument in sys.argv[1:] if argument != "--atheris"])
+    if "--seeds" in sys.argv:
+        write_seeds(Path(sys.argv[-1]))
     else:
         plain(int(sys.argv[1]), int(sys.argv[2]) if len(sys.argv) > 2 else 1)
