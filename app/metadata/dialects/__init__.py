@@ -6,7 +6,7 @@ A new dialect is a file here and a line in `DIALECTS`; an extension's is given t
 from collections.abc import Sequence
 from typing import Protocol
 
-from app.metadata.dialects.a1111 import A1111, PlainText
+from app.metadata.dialects.a1111 import A1111, Elsewhere, PlainText
 from app.metadata.dialects.civitai import Civitai
 from app.metadata.dialects.comfyui import ComfyUI
 from app.metadata.dialects.drawthings import DrawThings
@@ -51,6 +51,7 @@ DIALECTS: tuple[Dialect, ...] = (
     DrawThings(),
     Mochi(),
     Midjourney(),
+    Elsewhere(),
     PlainText(),
     FileNames(),
 )

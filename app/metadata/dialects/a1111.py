@@ -2,8 +2,10 @@
 
 import re
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 
 from app.metadata.dialects.comfyui import graph_of, told_by_graph
+from app.metadata.dialects.drawthings import xmp_text
 from app.metadata.dialects.forms import Split, split_any
 from app.metadata.dialects.told import Told, number, with_loras
 from app.metadata.dialects.words import sampler_words, schedule_word
@@ -13,6 +15,8 @@ from app.metadata.record import PictureRecord, Recipe
 
 _SIZE = re.compile(r"(\d{1,6}) ?[xX×] ?(\d{1,6})")
 _LORA_N = re.compile(r"Lora_(\d{1,3}) Model name")
+_TOLD = re.compile(r"(?:^|[\n.,\s])Steps: \d{1,5}, (?:Sampler|Size|CFG|Seed|Schedule)")
+_MAX_CHARS = 1_000_000
 _NOT_TOLD = ("", "unknown", "Unknown", "None", "undefined", "Undefined", "Default")
 
 Fields = dict[str, str]
@@ -40,6 +44,23 @@ class A1111:
         unchanged = split.fields == before and (prompt, negative) == plain[:2] and _agrees(plain[2], split.fields)
         text = record.text if unchanged else _text(prompt, negative, split.fields)
         return Recipe(dialect, text, record.text, tuple(warnings), shown=record.text)
+
+
+class Elsewhere:
+    """An infotext that a saver put where A1111 has none: in another text chunk, another EXIF tag, or XMP."""
+
+    name = "a1111"
+
+    def parse(self, record: PictureRecord) -> Recipe | None:
+        """The settings; None if the record has a text in the usual place, or no infotext anywhere."""
+        if record.text:
+            return None
+        xmp = record.items.get("XML:com.adobe.xmp") or record.items.get("xmp") or ""
+        found = (xmp_text(xmp, name) for name in ("exif:UserComment", "dc:description"))
+        for text in (*record.items.values(), *record.tags.values(), *found):
+            if _TOLD.search(text[:_MAX_CHARS]) and not text.lstrip().startswith("<"):
+                return A1111().parse(replace(record, text=text))
+        return None
 
 
 class PlainText:

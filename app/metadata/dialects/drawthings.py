@@ -29,15 +29,15 @@ class DrawThings:
         xmp = (record.items.get("XML:com.adobe.xmp") or record.items.get("xmp") or "")[:_MAX_XMP]
         if _CREATOR not in xmp:
             return None
-        raw = _li(xmp, "exif:UserComment")
+        raw = xmp_text(xmp, "exif:UserComment")
         said = json_object(raw)
         if said is not None:
             return _read(said).recipe(self.name, raw)
-        description = _li(xmp, "dc:description")
+        description = xmp_text(xmp, "dc:description")
         return _described(description).recipe(self.name, description) if description else None
 
 
-def _li(xmp: str, name: str) -> str:
+def xmp_text(xmp: str, name: str) -> str:
     """The text of the first list item in an element of that name, or the element's own; entities are resolved once."""
     start = xmp.find(f"<{name}>")
     end = xmp.find(f"</{name}>", start)
