@@ -53,9 +53,8 @@ def rows(darkroom: Darkroom) -> dict[str, str]:
 
 def is_told(name: str, value: object) -> bool:
     """Whether a field has a row: rare ones that are as usual have none, and an empty text says nothing."""
-    return (
-        name not in HIDDEN and value != "" and not (view_of(name).section is None and value == GenerationParams.model_fields[name].default)
-    )
+    is_rare = view_of(name).section is None or name.startswith("hr_resize")
+    return name not in HIDDEN and value != "" and not (is_rare and value == GenerationParams.model_fields[name].default)
 
 
 def check_fields(darkroom: Darkroom, values: Mapping[str, object]) -> None:

@@ -17,6 +17,7 @@ from app.ui.parts.resources import Resource, resources_of
 from app.ui.parts.verdict import verdict_of
 
 HIDDEN = frozenset(("mode", "checkpoint", "init_images", "mask"))
+SIZES_OF_HIRES = ("hr_resize_x", "hr_resize_y")
 _TEXTS = (".txt", ".json")
 
 
@@ -96,8 +97,8 @@ def _row(label: str, told: object, used: object, field: str) -> dict[str, str]:
 
 
 def _is_silent(name: str, value: object) -> bool:
-    """Whether a rare setting only says that it is as usual: an infotext says so by leaving it out."""
-    return view_of(name).section is None and value == GenerationParams.model_fields[name].default
+    """Whether a rare setting only says that it is as usual: an infotext says so by leaving it out, and a reader adds a size of 0."""
+    return (view_of(name).section is None or name in SIZES_OF_HIRES) and value == GenerationParams.model_fields[name].default
 
 
 def _as_json(resource: Resource) -> dict[str, Any]:
