@@ -12,6 +12,7 @@ from app.ui.parts.folded import build_extras, build_hires, build_refiner
 from app.ui.parts.html import element
 from app.ui.parts.sizes import size_and_batch
 from app.ui.parts.start import StartValues
+from app.ui.parts.style_editor import StyleEditor, build_style_editor
 
 KEYS_HINT = "(Ctrl+Enter generates, Alt+Enter skips, Esc interrupts, Ctrl+Up and Ctrl+Down weigh words)"
 PAGE_IMAGE_CFG = 1.5
@@ -31,6 +32,8 @@ class GenerationTab:
     generate: gr.Button
     paste: gr.Button
     apply_styles: gr.Button
+    edit_styles: gr.Button
+    style_editor: StyleEditor
 
 
 @dataclass(frozen=True)
@@ -40,11 +43,13 @@ class _Prompts:
     generate: gr.Button
     paste: gr.Button
     apply_styles: gr.Button
+    edit_styles: gr.Button
 
 
 def build_generation(tab: str, start: StartValues, styles: Sequence[str], above: Callable[[], Controls] | None = None) -> GenerationTab:
     """Lays out one generation tab; `above` builds what stands before the sampler row (img2img's picture) and gives its controls."""
     top = _prompt_row(tab, start, styles)
+    editor = build_style_editor(tab)
     with gr.Row(elem_classes=["dk-work"]):
         with gr.Column(scale=6, min_width=320, elem_classes=["dk-settings"]):
             controls = above() if above else {}
@@ -66,7 +71,9 @@ def build_generation(tab: str, start: StartValues, styles: Sequence[str], above:
             )
         with gr.Column(scale=6, min_width=320, elem_classes=["dk-results-column"]):
             element("dk-results", elem_id=f"{tab}_results", tab=tab)
-    return GenerationTab(tab, top.controls | controls, overrides, top.styles, top.generate, top.paste, top.apply_styles)
+    return GenerationTab(
+        tab, top.controls | controls, overrides, top.styles, top.generate, top.paste, top.apply_styles, top.edit_styles, editor
+    )
 
 
 def _prompt_row(tab: str, start: StartValues, styles: Sequence[str]) -> _Prompts:
@@ -82,6 +89,7 @@ def _prompt_row(tab: str, start: StartValues, styles: Sequence[str]) -> _Prompts
                 paste = icon_button("Read the settings in the prompt box into the fields", "paste", elem_id=f"{tab}_paste")
                 clear = icon_button("Clear the prompts", "clear", elem_id=f"{tab}_clear_prompt")
                 apply = icon_button("Write the chosen styles into the prompts", "styles", elem_id=f"{tab}_style_apply")
+                edit = icon_button("Edit styles", "text", elem_id=f"{tab}_style_create")
                 element("dk-forever", classes=("dk-forever-html",), tab=tab)
                 chosen = gr.Dropdown(
                     list(styles),
@@ -93,7 +101,7 @@ def _prompt_row(tab: str, start: StartValues, styles: Sequence[str]) -> _Prompts
                     min_width=120,
                 )
     clear.click(None, None, [prompt, negative], js="() => ['', '']", **QUIET)
-    return _Prompts({"prompt": prompt, "negative_prompt": negative}, chosen, generate, paste, apply)
+    return _Prompts({"prompt": prompt, "negative_prompt": negative}, chosen, generate, paste, apply, edit)
 
 
 def _prompt_box(tab: str, name: str, value: str, placeholder: str) -> gr.Textbox:

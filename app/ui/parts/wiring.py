@@ -23,6 +23,7 @@ from app.ui.parts.picture_info import picture_info
 from app.ui.parts.reproduce import reproduce
 from app.ui.parts.services import PageParts
 from app.ui.parts.start import StartValues, start_values
+from app.ui.parts.style_editor import wire_style_editor
 from app.ui.parts.submit import Answer, Asked, submit
 from app.ui.parts.top import CHECKPOINT_OPTION, CLIP_SKIP_OPTION, Top, checkpoint_choices, shows_clip_skip
 from app.ui.parts.upscale import upscale_values
@@ -140,6 +141,11 @@ class Page:
 
         prompts: list[Component] = [tab.controls["prompt"], tab.controls["negative_prompt"], tab.styles]
         self._handle(tab.apply_styles.click, apply, prompts, prompts)
+        editor = tab.style_editor
+        self._handle(editor.apply.click, apply, prompts, prompts)
+        editor.copy.click(None, prompts[:2], [editor.prompt, editor.negative], js="(prompt, negative) => [prompt, negative]", **QUIET)
+        others = [other.styles for other in self.tabs.values() if other is not tab]
+        wire_style_editor(editor, tab.edit_styles, [tab.styles, *others], self.parts.styles, self._handle)
 
     def _wire_draft(self, tab: GenerationTab) -> None:
         names = (*tab.controls, *SHARED, "overrides")
