@@ -98,7 +98,7 @@ def _prompt_row(tab: str, start: StartValues, styles: Sequence[str]) -> _Prompts
                     label="Styles",
                     elem_id=f"{tab}_styles",
                     elem_classes=["dk-styles"],
-                    min_width=120,
+                    min_width=60,
                 )
     clear.click(None, None, [prompt, negative], js="() => ['', '']", **QUIET)
     return _Prompts({"prompt": prompt, "negative_prompt": negative}, chosen, generate, paste, apply, edit)

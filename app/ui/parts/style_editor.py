@@ -53,7 +53,7 @@ def build_style_editor(tab: str) -> StyleEditor:
         with gr.Row(elem_classes=["dk-row", "dk-style-buttons"]):
             save = gr.Button("Save", variant="primary", elem_id=f"{tab}_edit_style_save", min_width=80)
             delete = gr.Button("Delete", elem_id=f"{tab}_edit_style_delete", min_width=80)
-            apply = gr.Button("Write the chosen styles into the prompts", elem_id=f"{tab}_style_apply_dialog", min_width=120)
+            apply = gr.Button("Write into the prompts", elem_id=f"{tab}_style_apply_dialog", min_width=120)
             close = gr.Button("Close", elem_id=f"{tab}_edit_style_close", min_width=80)
     return StyleEditor(panel, name, prompt, negative, save, delete, copy, apply, close)
 
