@@ -18,7 +18,7 @@ from app.engine.scheduler import Ticket, bucket_of, unpadded
 from app.engine.throughput import Throughput
 from app.models.facts import CheckpointFacts
 from app.networks import Checkpoint
-from app.networks.text import Inserted
+from app.networks.text import ClipSkip, Inserted
 from app.prompt import EmbeddingFix
 from app.recipes.ops import Adapters, Decode, DenoiseRows, Encode, EncodeImage
 from app.schema.errors import NoPicture, TooLarge
@@ -34,7 +34,7 @@ SHRUNK_FOR_S = 300.0
 
 Pressure = Callable[[], None]
 """Called when memory has run out: frees what can be freed."""
-TextKey = tuple[object, bool, int, tuple[tuple[int, Tensor], ...], tuple[int, ...]]
+TextKey = tuple[object, bool, ClipSkip, tuple[tuple[int, Tensor], ...], tuple[int, ...]]
 """What an encoded chunk depends on: the text encoder's content, whether it was encoded alone, clip skip, embeddings, token ids."""
 Vectors = Callable[[EmbeddingFix, Adapters], Tensor]
 """Gives the vectors of an embedding that stands in a chunk; the same tensor each time, as long as its file is the same."""
@@ -103,7 +103,8 @@ class Executor:
     device: torch.device
     max_rows: int | None = None
     counters: Counters = field(default_factory=Counters)
-    _texts: OrderedDict[tuple[object, ...], Tensor] = field(default_factory=OrderedDict)
+    _texts: OrderedDict[tuple[object, ...], tuple[Tensor, Tensor | None]] = field(default_factory=OrderedDict)
+    """Of each chunk the tokens' vectors and the pooled one."""
     memory: MemoryModel = field(default_factory=lambda: MemoryModel(4))
     throughput: Throughput = field(default_factory=Throughput)
     _facts: dict[str, CheckpointFacts] = field(default_factory=dict)
@@ -158,7 +159,12 @@ class Executor:
         context = torch.cat([s.of(s.op.context).repeat(1, tokens // s.op.context.shape[1], 1) for s in slices])
         concats = [s.of(s.op.concat) for s in slices if s.op.concat is not None]
         told = [t for s in slices if s.op.timesteps is not None for t in s.op.timesteps[s.start : s.start + s.rows]]
-        more = [torch.cat(concats) if concats else None, torch.tensor(told, dtype=torch.float32) if told else None]
+        vectors = [s.of(s.op.vector) for s in slices if s.op.vector is not None]
+        more = [
+            torch.cat(concats) if concats else None,
+            torch.tensor(told, dtype=torch.float32) if told else None,
+            torch.cat(vectors) if vectors else None,
+        ]
 
         def forward(take: slice) -> Tensor:
             rest = (None if one is None else one[take] for one in more)
@@ -206,11 +212,11 @@ class Executor:
         rows = len(x)
         spare = self.bucket(rows) - rows
         x, sigmas = self._padded(x, spare), self._padded(sigmas, spare)
-        context, concat, timesteps = (None if one is None else self._padded(one, spare) for one in more)
+        context, concat, timesteps, vector = (None if one is None else self._padded(one, spare) for one in more)
         assert context is not None
         estimate = forward_bytes(checkpoint.facts, len(x), x.shape[2], x.shape[3], self.memory.itemsize)
         with self.counters.timed(), self._measured("forward", estimate):
-            answer = checkpoint.denoise(x, sigmas, context, concat, timesteps, network)
+            answer = checkpoint.denoise(x, sigmas, context, concat, timesteps, vector, network)
         self.counters.forwards += 1
         self.counters.rows += rows
         return answer[:rows]
@@ -238,14 +244,16 @@ class Executor:
             for row in range(each.start, each.start + each.rows):
                 fixes = each.op.fixes[row] if each.op.fixes else ()
                 put = tuple((fix.offset + 1, vectors(fix, each.op.adapters)) for fix in fixes)  # behind the start token
-                keys.append((content, alone, each.op.clip_skip, put, each.op.ids[row]))
+                skip = ClipSkip(each.op.clip_skip, each.op.skips_everywhere)
+                keys.append((content, alone, skip, put, each.op.ids[row]))
         missing = [key for key in dict.fromkeys(keys) if key not in self._texts]
         if missing:
             self._encode_missing(checkpoint, missing, slices[0].op, on_pressure, alone=alone)
         answers = []
         for key in keys:
             self._texts.move_to_end(key)
-            answers.append(self._texts[key])
+            tokens, pooled = self._texts[key]
+            answers.append(pooled if slices[0].op.pooled and pooled is not None else tokens)
         while len(self._texts) > TEXTS_KEPT:
             self._texts.popitem(last=False)
         return torch.split(torch.stack(answers), [s.rows for s in slices])
@@ -253,15 +261,19 @@ class Executor:
     def _encode_missing(
         self, checkpoint: Checkpoint, missing: Sequence[TextKey], op: Encode, on_pressure: Pressure, *, alone: bool
     ) -> None:
-        ids = torch.tensor([key[-1] for key in missing])
+        ids, skip = torch.tensor([key[-1] for key in missing]), ClipSkip(op.clip_skip, op.skips_everywhere)
+        pooled: list[Tensor | None] = []
 
         def run(take: slice) -> Tensor:
             inserted = [Inserted(row, at, vectors) for row, key in enumerate(missing[take]) for at, vectors in key[-2]]
             with self.counters.timed():
-                return checkpoint.encode_text(ids[take].to(self.device), op.clip_skip, inserted)
+                answer = checkpoint.encode_text(ids[take].to(self.device), skip, inserted)
+            rows = len(answer.tokens)
+            pooled.extend([None] * rows if answer.pooled is None else [row.clone() for row in answer.pooled])
+            return answer.tokens
 
         (encoded,) = self._in_parts([Slice(op, 0, len(missing))], 1 if alone else len(missing), run, on_pressure)
-        self._texts.update(zip(missing, (row.clone() for row in encoded), strict=True))
+        self._texts.update(zip(missing, zip((row.clone() for row in encoded), pooled, strict=True), strict=True))
 
     def encode_image(self, checkpoint: Checkpoint, slices: Sequence[Slice[EncodeImage]], on_pressure: Pressure) -> Sequence[Tensor]:
         """Pictures to scaled latents, one at a time; in tiles where a whole one would not fit."""
@@ -334,10 +346,11 @@ class Executor:
             return False
         x = torch.zeros(rows, facts.denoiser.in_channels - facts.concat_channels, height, width, device=self.device)
         concat = torch.zeros(rows, facts.concat_channels, height, width, device=self.device) if facts.concat_channels else None
-        context = torch.zeros(rows, facts.text.positions, facts.denoiser.context_width, device=self.device)
+        context = torch.zeros(rows, facts.texts[0].positions, facts.denoiser.context_width, device=self.device)
+        vector = torch.zeros(rows, facts.vector_width, device=self.device) if facts.vector_width else None
         begun = time.perf_counter()
         try:
-            answer = checkpoint.denoise(x, torch.ones(rows), context, concat)
+            answer = checkpoint.denoise(x, torch.ones(rows), context, concat, vector=vector)
             float(answer.flatten()[0])  # waits for the device: this is what is timed
             self.throughput.note(key, rows, time.perf_counter() - begun)
         except (RuntimeError, MemoryError) as error:

@@ -343,8 +343,7 @@ class EngineLoop:
         return [Slice(op, share.start, share.rows) for op, share in zip(ops, shares, strict=True) if isinstance(op, kind)]
 
     def _info(self, resident: Resident, op: Load) -> ModelInfo:
-        facts, checkpoint = resident.file.facts, resident.checkpoint
-        assert facts is not None  # a file without facts is not loaded
+        checkpoint, facts = resident.checkpoint, resident.checkpoint.facts
         vae, told = self._shelf.vae(op, resident.file)
         self._shelf.dress_autoencoder(checkpoint, vae)  # a VAE that is damaged is told before the work and not after it
         return ModelInfo(
@@ -357,6 +356,9 @@ class EngineLoop:
             native_size_px=facts.native_size_px,
             device=str(self._executor.device),
             embeddings=self._shelf.embeddings(facts),
+            rules=facts.rules,
+            text_widths=tuple(text.width for text in facts.texts),
+            zero_terminal_snr=facts.zero_terminal_snr,
             vae=vae,
             told=told,
         )

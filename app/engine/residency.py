@@ -32,7 +32,7 @@ FIRST_GUESS_BYTES_PER_S = 500e6
 """Of a cold load, until one has been timed."""
 COPY_BYTES_PER_S = 5e9
 """Of a copy from host memory to a card."""
-BYTES_OF = {"fp32": 4, "fp16": 2, "bf16": 2}
+BYTES_OF = {"fp32": 4, "fp16": 2, "bf16": 2, "fp8": 1}
 T = TypeVar("T")
 NO_ROOM = "There is not enough memory for {}. Free some, or choose a smaller checkpoint."
 

@@ -72,7 +72,8 @@ class Shelf:
                 f"Take <{wish.kind}:{wish.name}> out of the prompt, or choose another checkpoint."
             )
         layers = self._once(file.path, read_lora).layers
-        text, denoiser = (weight if layers.get(part) else 0.0 for part, weight in (("text", wish.text), ("denoiser", wish.denoiser)))
+        text = wish.text if any(part != "denoiser" for part in layers) else 0.0
+        denoiser = wish.denoiser if "denoiser" in layers else 0.0
         return Adapter(wish.kind, path, text, denoiser, wish.rank)
 
     def embeddings(self, facts: CheckpointFacts) -> EmbeddingIndex | None:
@@ -81,7 +82,7 @@ class Shelf:
         return self._index_of(vectors) if vectors else None
 
     def _own_vectors(self, facts: CheckpointFacts) -> dict[str, int]:
-        return {file.name: found.vectors for file, found in self._catalog.book.embeddings(facts.text.width)}
+        return {file.name: found.vectors for file, found in self._catalog.book.embeddings(facts.text_width)}
 
     def _index_of(self, vectors: Mapping[str, int]) -> EmbeddingIndex:
         key = tuple(vectors.items())
@@ -91,7 +92,7 @@ class Shelf:
 
     def embedding_hashes(self, names: Sequence[str], facts: CheckpointFacts) -> dict[str, str]:
         """Name to the hash that infotexts have, in the order of the names."""
-        files = {file.name: file for file, _ in self._catalog.book.embeddings(facts.text.width)}
+        files = {file.name: file for file, _ in self._catalog.book.embeddings(facts.text_width)}
         return {name: self._catalog.book.embedding_hash(files[name]) for name in names if name in files}
 
     def vae(self, op: Load, checkpoint: ModelFile) -> tuple[str, dict[str, str]]:
@@ -126,7 +127,7 @@ class Shelf:
 
     def vectors(self, fix: EmbeddingFix, adapters: Adapters, facts: CheckpointFacts) -> Tensor:
         """(vectors, width) of an embedding that stands in a text: a file's of its own, or one that lies in a LoRA's of the prompt."""
-        file = next((file for file, _ in self._catalog.book.embeddings(facts.text.width) if file.name == fix.name), None)
+        file = next((file for file, _ in self._catalog.book.embeddings(facts.text_width) if file.name == fix.name), None)
         if file is not None:
             return self._once(file.path, read_embedding)
         bundles = [self._once(Path(a.file), read_lora).embeddings for a in adapters if a.kind == "lora"]

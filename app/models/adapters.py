@@ -47,7 +47,7 @@ class EmbeddingFacts:
 
     vectors: int
     width: int
-    """Of the text encoder that it fits."""
+    """Of the text encoders that it fits, side by side."""
     step: int | None = None
     sd_checkpoint: str | None = None
     sd_checkpoint_name: str | None = None
@@ -101,7 +101,7 @@ def embedding_facts(path: Path) -> EmbeddingFacts:
 def _vectors_shape(header: Header) -> tuple[int, int]:
     if {"clip_l", "clip_g"} <= header.tensors.keys():
         info, other = header.tensors["clip_l"], header.tensors["clip_g"]
-        if len(info.shape) == len(other.shape) == 2:
+        if len(info.shape) == len(other.shape) == 2 and info.shape[0] == other.shape[0]:
             return info.shape[0], info.shape[1] + other.shape[1]
     if len(header.tensors) == 1:
         (info,) = header.tensors.values()

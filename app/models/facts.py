@@ -4,27 +4,47 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
+from app.schema.family import PLAIN_RULES, FamilyRules
+
 Prediction = Literal["epsilon", "v"]
 Layout = Literal["safetensors", "pickle", "png"]
+TextLayout = Literal["transformers", "openclip"]
+"""How a text encoder's tensors are called, and whether queries, keys and values stand in one matrix (OpenCLIP)."""
+ClipSkip = Literal["always", "on request", "never"]
+"""Whether a job's clip skip acts on a text encoder; on request: where the option `sdxl_clip_l_skip` says so."""
+
+
+NUMBER_WIDTH = 256
+"""Sines and cosines that each number of `FamilyRules.told` becomes (Podell et al. 2023)."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class DenoiserSizes:
-    """Sizes of an openaimodel UNet in CompVis' layout (Rombach et al. 2022)."""
+    """Sizes of an openaimodel UNet in CompVis' layout (Rombach et al. 2022). What is one a level begins with the finest."""
 
     in_channels: int
     out_channels: int
     model_channels: int
     channel_mult: tuple[int, ...]
     res_blocks: int
-    attention_levels: tuple[bool, ...]
-    """Which levels have transformer blocks, from the finest."""
-    transformer_depth: int
-    heads: int
-    """Attention heads of every transformer block (SD1: a number, whatever the width)."""
+    depths: tuple[tuple[int, ...], ...]
+    """Transformer blocks behind each residual block of the way down, by level; 0 where there is no attention."""
+    up_depths: tuple[tuple[int, ...], ...]
+    """The same on the way up, which has one residual block a level more."""
+    middle_depth: int | None
+    """Of the middle; None: no attention there, and one residual block in the place of two (SSD-1B, Segmind Vega)."""
+    heads: tuple[int, ...]
+    """Attention heads, one number a level; the middle has those of the coarsest."""
     context_width: int
     linear_projection: bool = False
     """proj_in and proj_out are linear layers instead of 1x1 convolutions (SD2, SDXL)."""
+    vector_width: int = 0
+    """Of the vector that is told beside the time (CompVis' `adm_in_channels`: SDXL's pooled text, sizes and scores); 0: none is."""
+
+    @property
+    def attention_levels(self) -> tuple[bool, ...]:
+        """Which levels have transformer blocks."""
+        return tuple(any(depths) for depths in self.depths)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -40,7 +60,7 @@ class AutoencoderSizes:
 
 @dataclass(frozen=True, kw_only=True)
 class TextSizes:
-    """Sizes of a CLIP text encoder (transformers' CLIPTextModel layout)."""
+    """A CLIP text encoder: its sizes, where it stands in the file, and what is taken from it."""
 
     vocabulary: int
     positions: int
@@ -49,6 +69,18 @@ class TextSizes:
     heads: int
     mlp_width: int
     activation: str = "quick_gelu"
+    prefix: str = "cond_stage_model.transformer.text_model."
+    """What its tensors' names begin with."""
+    layout: TextLayout = "transformers"
+    projected_width: int | None = None
+    """Of the pooled vector; None where only the tokens' vectors are taken."""
+    layers_left_out: int = 0
+    """How many of the last layers the tokens' vectors do without."""
+    final_norm: bool = True
+    """Whether the final norm is applied to them."""
+    clip_skip: ClipSkip = "always"
+    zero_padded: bool = False
+    """Behind the end of a text stand zeros in the place of further end tokens."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -65,16 +97,32 @@ class CheckpointFacts:
     linear_end: float
     denoiser: DenoiserSizes
     autoencoder: AutoencoderSizes
-    text: TextSizes
+    texts: tuple[TextSizes, ...]
+    """The text encoders, in the order in which their vectors stand side by side."""
     norm_groups: int
     storage: str
-    """dtype of the denoiser's weights: `fp16`, `fp32`, `bf16`."""
+    """dtype of the denoiser's weights: `fp16`, `fp32`, `bf16`, `fp8`."""
     concat_channels: int
     """Denoiser input channels beyond the latent's."""
+    rules: FamilyRules = PLAIN_RULES
+    vae_to_get: str | None = None
+    """Where the file has no autoencoder: which one suits it."""
+    zero_terminal_snr: bool = False
+    """Whether it was trained with a noise schedule that ends in pure noise (Lin et al. 2023)."""
     title: str | None = None
     description: str | None = None
     usage_hint: str | None = None
     license: str | None = None
+
+    @property
+    def text_width(self) -> int:
+        """Of what all text encoders give for a token, side by side."""
+        return sum(text.width for text in self.texts)
+
+    @property
+    def vector_width(self) -> int:
+        """Of what the denoiser is told beside the time, before its numbers become waves; 0 where it is told nothing more."""
+        return sum(text.projected_width or 0 for text in self.texts) + len(self.rules.told)
 
 
 @dataclass(frozen=True, kw_only=True)

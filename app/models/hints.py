@@ -3,7 +3,7 @@
 import dataclasses
 import math
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -32,8 +32,11 @@ class Hints:
     head_width: int | None = None
     """Of families whose number of heads grows with the width (SD2, SDXL)."""
     text_heads: int | None = None
+    text_heads_2: int | None = None
+    """Of the second text encoder."""
     norm_groups: int | None = None
     prediction: Prediction | None = None
+    zero_terminal_snr: bool | None = None
     native_size_px: int | None = None
     scale_factor: float | None = None
     linear_start: float | None = None
@@ -50,16 +53,26 @@ class Hints:
         return dataclasses.replace(other, **{name: value for name, value in own.items() if value is not None})
 
 
+def hints_from_tensors(names: Collection[str]) -> Hints:
+    """Hints of the empty tensors by which merged SDXL checkpoints say how they were trained."""
+    return Hints(prediction="v" if "v_pred" in names else None, zero_terminal_snr=True if "ztsnr" in names else None)
+
+
 def hints_from_metadata(metadata: Mapping[str, str]) -> Hints:
-    """Hints of ModelSpec's keys (`modelspec.*`) and our own (`darkroom.*`); BadModelFile for values that make no sense."""
+    """Hints of ModelSpec's keys (`modelspec.*`), kohya's (`ss_*`) and our own (`darkroom.*`).
+
+    Raises BadModelFile for values that make no sense.
+    """
     source = _Source("The file's metadata", metadata.get)
     native = source.whole("darkroom.native_size", _LEAST_SIDE_PX, _MOST_SIDE_PX)
     return Hints(
         heads=source.whole("darkroom.num_heads", 1, 1024),
         head_width=source.whole("darkroom.num_head_channels", 1, 1024),
         text_heads=source.whole("darkroom.text_heads", 1, 1024),
+        text_heads_2=source.whole("darkroom.text_heads_2", 1, 1024),
         norm_groups=source.whole("darkroom.norm_groups", 1, 1024),
-        prediction=source.prediction("modelspec.prediction_type"),
+        prediction=source.prediction("modelspec.prediction_type") or _prediction_by_words(metadata),
+        zero_terminal_snr=True if metadata.get("ss_zero_terminal_snr") == "True" else None,
         native_size_px=native or source.side_px("modelspec.resolution"),
         scale_factor=source.number("darkroom.scale_factor", *_SCALES),
         title=_text(metadata.get("modelspec.title")),
@@ -69,6 +82,15 @@ def hints_from_metadata(metadata: Mapping[str, str]) -> Hints:
     )
 
 
+def _prediction_by_words(metadata: Mapping[str, str]) -> Prediction | None:
+    """What the names that Stability gave its architectures imply, and kohya's trainer says."""
+    if metadata.get("modelspec.architecture", "").startswith("stable-diffusion-v2-768-v"):
+        return "v"
+    if metadata.get("modelspec.architecture", "").startswith("stable-diffusion-v2-512"):
+        return "epsilon"
+    return "v" if metadata.get("ss_v_parameterization") == "True" else None
+
+
 def yaml_beside(path: Path) -> Path | None:
     """The yaml of a checkpoint, which has the same name and stands beside it; None if there is none."""
     beside = path.with_suffix(".yaml")
@@ -76,26 +98,50 @@ def yaml_beside(path: Path) -> Path | None:
 
 
 def hints_from_yaml(path: Path) -> Hints:
-    """Hints of a CompVis inference configuration; BadModelFile with one sentence if the file cannot be read as one."""
+    """Hints of an inference configuration of CompVis' or Stability's code.
+
+    Raises BadModelFile with one sentence if the file cannot be read as one.
+    """
     content = read_yaml(path)
     source = _Source(f"{path.name} beside it", lambda name: text_at(content, name))
-    unet, text = "model.params.unet_config.params.", "model.params.cond_stage_config.params."
-    levels = value_at(content, "model.params.first_stage_config.params.ddconfig.ch_mult")
-    latent_px = 2 ** (len(levels) - 1) if isinstance(levels, list) and 0 < len(levels) < 8 else 8
-    image_size = source.whole("model.params.image_size", 1, _MOST_SIDE_PX // latent_px)
-    head_width = source.whole(f"{unet}num_head_channels", -1, 1024)
-    heads = source.whole(f"{unet}num_heads", -1, 1024)
+    newer = value_at(content, "model.params.network_config") is not None
+    unet = f"model.params.{'network' if newer else 'unet'}_config.params."
+    encoders = "model.params.conditioner_config.params.emb_models."
+    first = f"{encoders}0.params." if newer else "model.params.cond_stage_config.params."
+    heads, head_width = source.whole(f"{unet}num_heads", -1, 1024), source.whole(f"{unet}num_head_channels", -1, 1024)
     return Hints(
         heads=heads if heads and heads > 0 else None,  # CompVis writes -1 for "by the other one"
         head_width=head_width if head_width and head_width > 0 else None,
-        text_heads=source.whole(f"{text}num_attention_heads", 1, 1024) or source.whole(f"{text}text_config.num_attention_heads", 1, 1024),
-        prediction=source.prediction("model.params.parameterization"),
-        native_size_px=max(_LEAST_SIDE_PX, image_size * latent_px) if image_size else None,
+        text_heads=_text_heads(source, first),
+        text_heads_2=_text_heads(source, f"{encoders}1.params.") if newer else None,
+        prediction=source.prediction("model.params.parameterization") or _prediction_by_scaling(content),
+        native_size_px=_native_size_px(source, content),
         scale_factor=source.number("model.params.scale_factor", *_SCALES),
         linear_start=source.number("model.params.linear_start", *_BETAS),
         linear_end=source.number("model.params.linear_end", *_BETAS),
-        text_activation=source.activation(f"{text}hidden_act") or source.activation(f"{text}text_config.hidden_act"),
+        text_activation=source.activation(f"{first}hidden_act") or source.activation(f"{first}text_config.hidden_act"),
     )
+
+
+def _text_heads(source: "_Source", text: str) -> int | None:
+    """CLIP's, wrapped CLIP's, OpenCLIP's."""
+    names = ("num_attention_heads", "text_config.num_attention_heads", "text_cfg.heads")
+    return next((heads for name in names if (heads := source.whole(text + name, 1, 1024))), None)
+
+
+def _prediction_by_scaling(content: object) -> Prediction | None:
+    """Of Stability's code for SDXL, where a class says it."""
+    target = text_at(content, "model.params.denoiser_config.params.scaling_config.target") or ""
+    return {"VScaling": "v", "EpsScaling": "epsilon"}.get(target.rpartition(".")[2])  # type: ignore[return-value]  # both are Predictions
+
+
+def _native_size_px(source: "_Source", content: object) -> int | None:
+    levels = value_at(content, "model.params.first_stage_config.params.ddconfig.ch_mult")
+    latent_px = 2 ** (len(levels) - 1) if isinstance(levels, list) and 0 < len(levels) < 8 else 8
+    image_size = source.whole("model.params.image_size", 1, _MOST_SIDE_PX // latent_px)
+    if not image_size or (image_size * latent_px == 512 and source.prediction("model.params.parameterization") == "v"):
+        return None  # the configuration of Stable Diffusion 2's 768 pixels says 64 latents, as that of its 512 pixels does
+    return max(_LEAST_SIDE_PX, image_size * latent_px)
 
 
 class _Source:

@@ -66,7 +66,10 @@ def text_at(content: object, name: str) -> str | None:
 
 
 def value_at(content: object, name: str) -> object:
-    """What stands under a dotted name; None where nothing does."""
+    """What stands under a dotted name, in which a number is a place in a list; None where nothing does."""
     for key in name.split("."):
-        content = content.get(key) if isinstance(content, dict) else None
+        if isinstance(content, list) and key.isdecimal():
+            content = content[int(key)] if int(key) < len(content) else None
+        else:
+            content = content.get(key) if isinstance(content, dict) else None
     return content

@@ -8,7 +8,7 @@ from typing import TypeVar
 from app.models.facts import CheckpointFacts
 from app.models.families import recognise
 from app.models.header import Header, read_safetensors_header
-from app.models.hints import Hints, hints_from_metadata, hints_from_yaml, yaml_beside
+from app.models.hints import hints_from_metadata, hints_from_tensors, hints_from_yaml, yaml_beside
 from app.models.pickle_header import read_pickle_header
 from app.models.png_embedding import read_png_header
 from app.schema.errors import BadModelFile
@@ -32,7 +32,8 @@ def read_facts(path: Path) -> CheckpointFacts:
     header = read_header(path)
     family = recognise(header)
     beside = yaml_beside(path)
-    hints = hints_from_metadata(header.metadata).or_else(hints_from_yaml(beside) if beside else Hints())
+    hints = hints_from_tensors(header.tensors.keys()).or_else(hints_from_metadata(header.metadata))
+    hints = hints.or_else(hints_from_yaml(beside)) if beside else hints
     return family.facts(header, hints)
 
 

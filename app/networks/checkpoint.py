@@ -8,16 +8,16 @@ import torch
 from torch import Tensor
 
 from app.models.facts import CheckpointFacts, ModelFile
+from app.models.keys import DENOISER_PREFIX, denoiser_keys
 from app.networks import autoencoder
 from app.networks.adapters import Hypernetwork, Hypernetworks, Patches, Strength
 from app.networks.adapters.names import aliases
-from app.networks.build import Networks, build_autoencoder, build_networks
-from app.networks.denoiser import predict
-from app.networks.keys import DENOISER_PREFIX, denoiser_keys
+from app.networks.build import TEXT_PARTS, Networks, build_autoencoder, build_networks
+from app.networks.denoiser import predict, told
 from app.networks.noise import SigmaTable, cumulative_alphas, denoised, network_input
 from app.networks.offload import Visits
 from app.networks.sharing import Twins
-from app.networks.text import Inserted, encode_text
+from app.networks.text import LAST_LAYER, ClipSkip, Encoded, Inserted, encode_text
 from app.networks.tiling import circular
 from app.networks.token_merging import merging
 from app.networks.weights import Progress, fill, fill_autoencoder
@@ -42,9 +42,11 @@ class Checkpoint:
         self._table.to(device)
         layers = denoiser_keys(networks.denoiser.state_dict(), facts.denoiser)
         theirs = {ours.rpartition(".")[0]: name.removeprefix(DENOISER_PREFIX).rpartition(".")[0] for ours, name in layers.items()}
-        text_layers = (name for name, _ in networks.text.named_modules())
         self._denoiser_patches = Patches("denoiser", networks.denoiser, aliases(theirs, theirs))
-        self._text_patches = Patches("text", networks.text, aliases(text_layers, {}))
+        self._text_patches = tuple(
+            Patches(part, text, aliases((name for name, _ in text.named_modules()), {}))
+            for part, text in zip(TEXT_PARTS, networks.texts, strict=False)
+        )
         self._hypernetworks = Hypernetworks(networks.denoiser)
         self._other_autoencoder: Any = None
         self._visits: Visits | None = None
@@ -55,8 +57,9 @@ class Checkpoint:
         return sum(weight.nbytes for weight in self.weights)
 
     def adapt_text(self, loras: Sequence[Strength]) -> None:
-        """The text encoder runs with just these LoRAs from now on."""
-        self._text_patches.use(loras)
+        """The text encoders run with just these LoRAs from now on."""
+        for patches in self._text_patches:
+            patches.use(loras)
 
     def adapt_denoiser(self, loras: Sequence[Strength], hypernetworks: Sequence[tuple[Hypernetwork, float]]) -> None:
         """The denoiser runs with just these LoRAs and hypernetworks from now on."""
@@ -69,13 +72,18 @@ class Checkpoint:
 
     @property
     def _autoencoder(self) -> Any:
-        return self._other_autoencoder if self._other_autoencoder is not None else self._networks.autoencoder
+        chosen = self._other_autoencoder if self._other_autoencoder is not None else self._networks.autoencoder
+        if chosen is None:
+            raise BadModelFile(
+                f"This checkpoint's file has no autoencoder (VAE). Put {self.facts.vae_to_get} into models/VAE and choose it."
+            )
+        return chosen
 
     @property
     def weights(self) -> Iterator[Tensor]:
         """All weights, those that adapters changed too; several checkpoints may share some (equal `data_ptr`)."""
         yield from (t.data for part in self._networks.parts.values() for t in part.parameters() if not t.is_meta)
-        yield from (t.data for patches in (self._denoiser_patches, self._text_patches) for t in patches.out_of_use)
+        yield from (t.data for patches in (self._denoiser_patches, *self._text_patches) for t in patches.out_of_use)
 
     @staticmethod
     def twins(others: Iterable["Checkpoint"]) -> Twins:
@@ -99,10 +107,16 @@ class Checkpoint:
             self._visits.need(part)
 
     @torch.no_grad()
-    def encode_text(self, ids: Tensor, clip_skip: int = 1, inserted: Sequence[Inserted] = ()) -> Tensor:
-        """(chunks, 77) int64 to (chunks, 77, width), clip skip and final norm applied; `inserted` are embeddings' vectors."""
-        self.need("text")
-        return encode_text(self._networks.text, ids.to(self.device), clip_skip, inserted).float()
+    def encode_text(self, ids: Tensor, clip_skip: ClipSkip = LAST_LAYER, inserted: Sequence[Inserted] = ()) -> Encoded:
+        """(chunks, 77) int64 through every text encoder, their vectors side by side; `inserted` are embeddings' vectors."""
+        parts, first = list[Encoded](), 0
+        for part, text, sizes in zip(TEXT_PARTS, self._networks.texts, self.facts.texts, strict=False):
+            self.need(part)
+            own = [each._replace(vectors=each.vectors[:, first : first + sizes.width]) for each in inserted]
+            parts.append(encode_text(text, sizes, ids.to(self.device), clip_skip, own))
+            first += sizes.width
+        pooled = [encoded.pooled for encoded in parts if encoded.pooled is not None]
+        return Encoded(torch.cat([encoded.tokens for encoded in parts], dim=2), torch.cat(pooled, dim=1) if pooled else None)
 
     @torch.no_grad()
     def denoise(
@@ -112,13 +126,15 @@ class Checkpoint:
         context: Tensor,
         concat: Tensor | None = None,
         timesteps: Tensor | None = None,
+        vector: Tensor | None = None,
         network: NetworkSettings = PLAIN,
     ) -> Tensor:
         """The clean latents the network sees in each row of `x` (rows, channels, h, w) at its sigma (rows,).
 
         `context` is (rows, tokens, width). `concat` (rows, further channels, h, w) is for checkpoints with
         `facts.concat_channels`; it goes to the network as it is, behind the scaled `x`. `timesteps` (rows,) are told to the network
-        in the place of those that its own noise schedule has for the sigmas.
+        in the place of those that its own noise schedule has for the sigmas. `vector` (rows, pooled width + numbers) is what
+        `facts.rules.told` asks for: the pooled text and the numbers themselves.
         """
         self.need("denoiser")
         x, sigmas = x.to(self.device, torch.float32), sigmas.to(self.device, torch.float32)
@@ -127,9 +143,11 @@ class Checkpoint:
             scaled = torch.cat([scaled, concat.to(scaled)], dim=1)
         context = context.to(self.device, self.dtype)
         timesteps = self._table.timesteps(sigmas) if timesteps is None else timesteps.to(self.device, torch.float32)
+        if vector is not None:
+            vector = told(vector.to(self.device, torch.float32), len(self.facts.rules.told)).to(self.dtype)
         unet = self._networks.denoiser
         with circular(unet, network.tiling), merging(unet, network.token_merging, *x.shape[2:]):
-            answer = predict(unet, scaled.to(self.dtype), timesteps, context)
+            answer = predict(unet, scaled.to(self.dtype), timesteps, context, vector)
         return denoised(x, sigmas, answer.float(), self.facts.prediction)
 
     @torch.no_grad()
@@ -154,8 +172,8 @@ class Checkpoint:
     def to(self, device: str, twins: Twins | None = None) -> None:
         """Moves the weights, in place: to host memory and back costs a copy, not a load. What `twins` have there is shared again."""
         self._end_visits()
-        self._denoiser_patches.clear()
-        self._text_patches.clear()
+        for patches in (self._denoiser_patches, *self._text_patches):
+            patches.clear()
         self.device = torch.device(device)
         for name, part in self._networks.parts.items():
             if twins is not None:
@@ -177,8 +195,8 @@ class Checkpoint:
 
     def unload(self) -> None:
         """Frees the weights even where somebody still holds this object; it cannot be used again."""
-        self._denoiser_patches.clear()
-        self._text_patches.clear()
+        for patches in (self._denoiser_patches, *self._text_patches):
+            patches.clear()
         for part in self._networks.parts.values():
             part.to("meta")
 

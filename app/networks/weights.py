@@ -1,6 +1,6 @@
 """Puts a file's tensors into empty networks: every wanted byte is read once and converted tensor by tensor."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -8,8 +8,8 @@ import torch
 from torch import Tensor
 
 from app.models.facts import AutoencoderSizes, CheckpointFacts
-from app.networks.build import Networks
-from app.networks.keys import AUTOENCODER_PREFIX, autoencoder_keys, denoiser_keys, text_keys
+from app.models.keys import AUTOENCODER_PREFIX, Stored, autoencoder_keys, denoiser_keys, text_keys
+from app.networks.build import TEXT_PARTS, Networks
 from app.networks.sharing import Twins
 from app.networks.tensors import TensorFile, read_ahead
 from app.schema.errors import BadModelFile
@@ -27,23 +27,25 @@ def fill(
     on_progress: Progress | None,
     twins: Twins | None = None,
 ) -> None:
-    """Gives all three networks their weights from the file at `path`, on `device` as `dtype`; those that `twins` have are shared.
+    """Gives all networks their weights from the file at `path`, on `device` as `dtype`; those that `twins` have are shared.
 
     Raises BadModelFile, before anything big is read, where a tensor is missing or has another size.
     """
     source = TensorFile(path)
-    names = {theirs: (part, ours) for part, keys in _keys(networks, facts, source).items() for ours, theirs in keys.items()}
+    names = _wanted(networks, facts)
     shapes = {part: {ours: t.shape for ours, t in module.state_dict().items()} for part, module in networks.parts.items()}
-    for theirs, (part, ours) in names.items():
-        _check(path.name, theirs, source.shapes.get(theirs), shapes[part][ours])
+    for theirs, wanted in names.items():
+        for part, ours, stored in wanted:
+            _check(path.name, theirs, source.shapes.get(theirs), _stored_shape(stored, shapes[part][ours]))
     read_ahead(path)
     states: dict[str, dict[str, Tensor]] = {part: {} for part in networks.parts}
     twins = twins or Twins()
     for done, (theirs, mapped) in enumerate(source.stream(names), 1):
-        part, ours = names[theirs]
-        tensor = torch.empty(shapes[part][ours], dtype=dtype, device=device)
-        shared = twins.find(part, ours, mapped, tensor)
-        states[part][ours] = tensor.copy_(mapped.reshape(tensor.shape)) if shared is None else shared
+        for part, ours, stored in names[theirs]:
+            tensor = torch.empty(shapes[part][ours], dtype=dtype, device=device)
+            taken = _taken(stored, mapped)
+            shared = twins.find(part, ours, taken, tensor)
+            states[part][ours] = tensor.copy_(taken.reshape(tensor.shape)) if shared is None else shared
         if on_progress is not None:
             on_progress(done / len(names))
     for part, module in networks.parts.items():
@@ -70,12 +72,35 @@ def fill_autoencoder(module: Any, sizes: AutoencoderSizes, path: Path, device: s
     module.load_state_dict(state, assign=True)
 
 
-def _keys(networks: Networks, facts: CheckpointFacts, source: TensorFile) -> dict[str, Mapping[str, str]]:
-    return {
-        "denoiser": denoiser_keys(networks.denoiser.state_dict(), facts.denoiser),
-        "autoencoder": autoencoder_keys(networks.autoencoder.state_dict(), facts.autoencoder),
-        "text": text_keys(networks.text.state_dict(), source.shapes),
-    }
+Wanted = tuple[str, str, Stored]
+"""A network, one of its parameters, and where in a file's tensor that stands."""
+
+
+def _wanted(networks: Networks, facts: CheckpointFacts) -> dict[str, list[Wanted]]:
+    """Names in the file to what is taken from each: one parameter, or several that stand in one matrix there."""
+    plain = {"denoiser": denoiser_keys(networks.denoiser.state_dict(), facts.denoiser)}
+    if networks.autoencoder is not None:
+        plain["autoencoder"] = autoencoder_keys(networks.autoencoder.state_dict(), facts.autoencoder)
+    tables = {part: {ours: Stored(theirs) for ours, theirs in keys.items()} for part, keys in plain.items()}
+    for part, text, sizes in zip(TEXT_PARTS, networks.texts, facts.texts, strict=False):
+        tables[part] = text_keys(text.state_dict(), sizes)
+    names: dict[str, list[Wanted]] = {}
+    for part, table in tables.items():
+        for ours, stored in table.items():
+            names.setdefault(stored.name, []).append((part, ours, stored))
+    return names
+
+
+def _stored_shape(stored: Stored, shape: tuple[int, ...]) -> tuple[int, ...]:
+    if stored.third is not None:
+        return (3 * shape[0], *shape[1:])
+    return tuple(reversed(shape)) if stored.transposed else tuple(shape)
+
+
+def _taken(stored: Stored, tensor: Tensor) -> Tensor:
+    if stored.third is not None:
+        return tensor.chunk(3)[stored.third]
+    return tensor.T if stored.transposed else tensor
 
 
 def _check(file: str, name: str, found: tuple[int, ...] | None, wanted: tuple[int, ...]) -> None:

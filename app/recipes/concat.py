@@ -45,7 +45,7 @@ def concat_of(
         raise NotSupported(f"{info.name} takes {info.concat_channels} further channels, which no kind of picture is known for.")
     told = acted(params, ["inpainting_mask_weight"])
     if source is None:
-        return (yield from _blank(info, checkpoint, latent_size)), told
+        return (yield from _blank(info, checkpoint, latent_size)), told if info.rules.tells_blank_mask else {}
     return (yield from _inpainted(params, info, checkpoint, latent_size, source)), told
 
 

@@ -1,25 +1,39 @@
 """From prompt texts to conditionings: schedules, AND, chunks, emphasis."""
 
 from collections import Counter
-from collections.abc import Callable, Generator, Sequence
+from collections.abc import Callable, Generator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import cast
 
 import torch
 from torch import Tensor
 
-from app.prompt import ChunkedPrompt, EmbeddingIndex, Tokenizer, chunk_prompt, chunk_prompt_old, cut_tags, prompt_schedule, split_and
+from app.prompt import (
+    Chunk,
+    ChunkedPrompt,
+    EmbeddingFix,
+    EmbeddingIndex,
+    Tokenizer,
+    chunk_prompt,
+    chunk_prompt_old,
+    cut_tags,
+    prompt_schedule,
+    split_and,
+)
 from app.recipes.ops import Adapters, Answer, Encode, HashEmbeddings, ModelInfo, Op
 from app.recipes.settings import acted
-from app.sampling.guidance import Conditions, Scheduled
+from app.sampling.guidance import Conditions, Context, Scheduled
 from app.schema.errors import TooLarge
+from app.schema.family import Told
 from app.schema.params import GenerationParams
 
 MOST_CHUNKS = 4096
 """Chunks that a prompt and its negative may have, in all texts of their schedules: a gigabyte of conditionings for SD1."""
 
-Told = dict[str, str]
+Fields = dict[str, str]
 """Infotext fields of settings that acted on the prompts."""
+Words = tuple[tuple[int, ...], tuple[EmbeddingFix, ...]]
+"""A chunk without its weights: token ids, and where embeddings stand among them."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -32,6 +46,9 @@ class Said:
     """Denoiser calls of the first pass."""
     hires_calls: int | None = None
     """Those of the hires pass, where the prompts are for that."""
+    height_px: int
+    """Size of the pass's pictures, which some checkpoints are told."""
+    width_px: int
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -47,13 +64,13 @@ class Encoder:
 
 def conditions_of(
     params: GenerationParams, tokenizer: Tokenizer, said: Said, encoder: Encoder
-) -> Generator[Op, Answer, tuple[Conditions, Told]]:
+) -> Generator[Op, Answer, tuple[Conditions, Fields]]:
     """The conditionings of one picture of the job."""
     texts = _Texts(params, tokenizer, said, encoder)
     parts: list[tuple[float, Scheduled]] = []
     for text, weight in split_and(cut_tags(said.prompt)[0]):
         parts.append((weight, (yield from texts.scheduled(text))))
-    negative = yield from texts.scheduled(said.negative)
+    negative = yield from texts.scheduled(said.negative, is_negative=True)
     longest = max(_tokens(part) for _, part in parts)
     positive = [(weight, _stretched(part, longest)) for weight, part in parts]
     told = ["emphasis"] if texts.use_emphasis and params.emphasis != "Original" else []
@@ -73,33 +90,45 @@ class _Texts:
 
     def __init__(self, params: GenerationParams, tokenizer: Tokenizer, said: Said, encoder: Encoder) -> None:
         self._params, self._tokenizer, self._said, self._encoder = params, tokenizer, said, encoder
-        self._embeddings = encoder.embeddings
+        self._embeddings, self._rules = encoder.embeddings, encoder.info.rules
         self._used: dict[str, None] = {}
         """Embeddings that stood in some text so far, in order of mention."""
         self._chunks = 0
         self.use_emphasis = False
         """Whether some text so far had brackets."""
 
-    def told(self) -> Generator[Op, Answer, Told]:
+    def told(self) -> Generator[Op, Answer, Fields]:
         """The infotext field of the embeddings that were used."""
         if not self._used:
             return {}
         hashes = cast(dict[str, str], (yield HashEmbeddings(self._encoder.checkpoint, tuple(self._used))))
         return {"TI hashes": ", ".join(f"{name}: {value}" for name, value in hashes.items())} if hashes else {}
 
-    def scheduled(self, text: str) -> Generator[Op, Answer, Scheduled]:
+    def scheduled(self, text: str, *, is_negative: bool = False) -> Generator[Op, Answer, Scheduled]:
         """One prompt without AND; all texts of its schedule get the same number of chunks, filled up with empty ones."""
         spans = prompt_schedule(text, self._said.calls, self._said.hires_calls, old=self._params.use_old_scheduling)
         times = Counter(said for _, said in spans)
         prompts = [self._chunked(said) for said in times]
         self.use_emphasis = self.use_emphasis or any(prompt.uses_emphasis for prompt in prompts)
-        contexts = dict(zip(times, (yield from self._contexts(prompts, tuple(times.values()))), strict=True))
-        return Scheduled(tuple((end, contexts[said]) for end, said in spans))
+        contexts = yield from self._contexts(prompts, tuple(times.values()))
+        if is_negative and self._rules.zeroes_blank_negatives and not any(times):
+            contexts = [_zeroed(context) for context in contexts]
+        told = [self._told(context, is_negative=is_negative) for context in contexts]
+        by_text = dict(zip(times, told, strict=True))
+        return Scheduled(tuple((end, by_text[said]) for end, said in spans))
 
     def empty(self) -> Generator[Op, Answer, Tensor]:
         """(77, width) of the empty prompt."""
         (context,) = yield from self._contexts([self._chunked("")])
-        return context
+        return context.tokens
+
+    def _told(self, context: Context, *, is_negative: bool) -> Context:
+        """The context with the family's numbers behind its pooled text."""
+        if context.vector is None:
+            return context
+        numbers = numbers_of(self._params, self._said, is_negative=is_negative)
+        asked = torch.tensor([numbers[name] for name in self._rules.told], device=context.vector.device)
+        return context._replace(vector=torch.cat([context.vector, asked]))
 
     def _chunked(self, text: str) -> ChunkedPrompt:
         params = self._params
@@ -108,9 +137,11 @@ class _Texts:
         backtrack = params.comma_padding_backtrack
         return chunk_prompt(text, self._tokenizer, emphasis=params.emphasis, backtrack=backtrack, embeddings=self._embeddings)
 
-    def _contexts(self, prompts: Sequence[ChunkedPrompt], times: Sequence[int] = (1,)) -> Generator[Op, Answer, list[Tensor]]:
-        """One (tokens, width) a prompt, all of the same length; `times` is how often each stands in the schedule."""
-        params = self._params
+    def _contexts(self, prompts: Sequence[ChunkedPrompt], times: Sequence[int] = (1,)) -> Generator[Op, Answer, list[Context]]:
+        """One a prompt, all with the same number of tokens; `times` is how often each stands in the schedule.
+
+        `vector` is the pooled output of the first chunk, where there is one.
+        """
         count = max(len(prompt.chunks) for prompt in prompts)
         self._chunks += count * len(prompts)
         if self._chunks > MOST_CHUNKS:
@@ -121,20 +152,46 @@ class _Texts:
         empty = self._chunked("").chunks[0]
         padded = [[*prompt.chunks, *[empty] * (count - len(prompt.chunks))] for prompt in prompts]
         places = {chunk: place for place, chunk in enumerate(dict.fromkeys((c.ids, c.fixes) for chunks in padded for c in chunks))}
-        ids, fixes = tuple(ids for ids, _ in places), tuple(fixes for _, fixes in places)
-        self._used |= dict.fromkeys(fix.name for of_chunk in fixes for fix in of_chunk)
-        encoded = cast(Tensor, (yield Encode(self._encoder.checkpoint, ids, params.clip_skip, fixes, self._encoder.adapters)))
-        keeps_mean = params.emphasis == "Original"
+        self._used |= dict.fromkeys(fix.name for _, fixes in places for fix in fixes)
+        encoded = yield from self._encoded(tuple(places))
         columns = [
-            emphasised(
-                encoded[[places[chunks[i].ids, chunks[i].fixes] for chunks in padded]],
-                [chunks[i].multipliers for chunks in padded],
-                times,
-                keeps_mean=keeps_mean,
-            )
+            self._weighted(encoded[[places[chunks[i].ids, chunks[i].fixes] for chunks in padded]], [chunks[i] for chunks in padded], times)
             for i in range(count)
         ]
-        return list(torch.cat(columns, dim=1))
+        tokens = torch.cat(columns, dim=1)
+        if not self._rules.told:
+            return [Context(each) for each in tokens]
+        pooled = yield from self._encoded([(chunks[0].ids, chunks[0].fixes) for chunks in padded], pooled=True)
+        return [Context(*both) for both in zip(tokens, pooled, strict=True)]
+
+    def _encoded(self, chunks: Sequence[Words], *, pooled: bool = False) -> Generator[Op, Answer, Tensor]:
+        op = Encode(
+            checkpoint=self._encoder.checkpoint,
+            ids=tuple(ids for ids, _ in chunks),
+            clip_skip=self._params.clip_skip,
+            fixes=tuple(fixes for _, fixes in chunks),
+            adapters=self._encoder.adapters,
+            skips_everywhere=self._params.sdxl_clip_l_skip,
+            pooled=pooled,
+        )
+        return cast(Tensor, (yield op))
+
+    def _weighted(self, encoded: Tensor, chunks: Sequence[Chunk], times: Sequence[int]) -> Tensor:
+        """Emphasis on what each text encoder gave, which keeps a mean of its own."""
+        keeps_mean, multipliers = self._params.emphasis == "Original", [chunk.multipliers for chunk in chunks]
+        parts = torch.split(encoded, list(self._encoder.info.text_widths), dim=2)
+        return torch.cat([emphasised(part, multipliers, times, keeps_mean=keeps_mean) for part in parts], dim=2)
+
+
+def numbers_of(params: GenerationParams, said: Said, *, is_negative: bool) -> Mapping[Told, float]:
+    """What checkpoints may be told beside the prompt. The picture counts as made at its own size, uncut but for the options' corner."""
+    low, high = params.sdxl_refiner_low_aesthetic_score, params.sdxl_refiner_high_aesthetic_score
+    return {
+        "original height": said.height_px, "original width": said.width_px,
+        "target height": said.height_px, "target width": said.width_px,
+        "crop top": params.sdxl_crop_top, "crop left": params.sdxl_crop_left,
+        "aesthetic score": low if is_negative else high,
+    }  # fmt: skip
 
 
 def emphasised(
@@ -157,8 +214,12 @@ def _mean(encoded: Tensor, times: Sequence[int] | None) -> Tensor:
     return encoded.mean(dim=(1, 2)) @ torch.tensor(times, device=encoded.device, dtype=encoded.dtype) / sum(times)
 
 
+def _zeroed(context: Context) -> Context:
+    return Context(torch.zeros_like(context.tokens), None if context.vector is None else torch.zeros_like(context.vector))
+
+
 def _tokens(part: Scheduled) -> int:
-    return len(part.spans[0][1])
+    return len(part.spans[0][1].tokens)
 
 
 def _stretched(part: Scheduled, tokens: int) -> Scheduled:
@@ -172,6 +233,6 @@ def _filled(part: Scheduled, empty: Tensor, tokens: int) -> Scheduled:
 
 
 def _each(part: Scheduled, change: Callable[[Tensor], Tensor]) -> Scheduled:
-    """The part with every conditioning changed; one that stands at many steps stays one."""
-    changed = {id(context): change(context) for _, context in part.spans}
+    """The part with every conditioning's tokens changed; one that stands at many steps stays one."""
+    changed = {id(context): context._replace(tokens=change(context.tokens)) for _, context in part.spans}
     return Scheduled(tuple((end, changed[id(context)]) for end, context in part.spans))

@@ -25,6 +25,8 @@ class Model:
 
     checkpoint: str
     table: NoiseTable
+    alters_schedule: bool
+    """Whether the network is told the table's timesteps in the place of its own."""
     conditions: Conditions
     concat: Tensor | None
     """(1 or pictures, concat channels, height/8, width/8)"""
@@ -48,10 +50,9 @@ class Drawing:
         self._conditions: dict[tuple[str, Said], Conditions] = {}
         self._unknown: set[str] = set()
 
-    @property
-    def alters_schedule(self) -> bool:
-        """Whether the networks are told other timesteps than their own noise schedule's."""
-        return self.params.sd_noise_schedule != "Default" or self.params.use_downcasted_alpha_bar
+    def alters_schedule(self, info: ModelInfo) -> bool:
+        """Whether a checkpoint's network is told other timesteps than those of the noise schedule that it was built with."""
+        return self.params.sd_noise_schedule != "Default" or self.params.use_downcasted_alpha_bar or info.zero_terminal_snr
 
     def tell(self, told: Mapping[str, str]) -> None:
         """Adds infotext fields; of those that are lists the parts that are new."""
@@ -71,7 +72,7 @@ class Drawing:
 
     def table(self, info: ModelInfo) -> NoiseTable:
         """A checkpoint's noise levels as this job has them."""
-        zero_snr = self.params.sd_noise_schedule == "Zero Terminal SNR"
+        zero_snr = self.params.sd_noise_schedule == "Zero Terminal SNR" or info.zero_terminal_snr
         return noise_table(info.alphas_cumprod, zero_snr=zero_snr, downcast=self.params.use_downcasted_alpha_bar)
 
     def model(
@@ -91,7 +92,10 @@ class Drawing:
             self.tell(told)
         concat, told = yield from concat_of(params, info, checkpoint, latent_size, self._source)
         self.tell(told)
-        return Model(checkpoint, self.table(info), self._conditions[checkpoint, said], concat, found.adapters, info.edits)
+        alters = self.alters_schedule(info)
+        return Model(
+            checkpoint, self.table(info), alters, self._conditions[checkpoint, said], concat, found.adapters, info.edits
+        )
 
     def _first_encoder(self) -> Generator[Op, Answer, Encoder]:
         """The first pass's, with its adapters."""

@@ -56,7 +56,7 @@ def _second_pass(drawing: Drawing, batch: int, start: Sampled) -> Generator[Op, 
     assert start.latents is not None
     info = yield from drawing.info(checkpoint)
     spec, table = SAMPLERS[params.hr_sampler or params.sampler], drawing.table(info)
-    options = sampler_options(params, spec)
+    options = sampler_options(params, spec, info)
     steps = params.hr_second_pass_steps or params.steps
     entry = spec.entry(params.hr_scheduler or params.scheduler, stretched_steps(steps, params.strength), steps - 1, table, options)
     said = Said(
@@ -64,6 +64,8 @@ def _second_pass(drawing: Drawing, batch: int, start: Sampled) -> Generator[Op, 
         negative=params.hr_negative_prompt or params.negative_prompt,
         calls=(first_calls := SAMPLERS[params.sampler].calls(params.steps)),
         hires_calls=(calls := hires_calls(params)),
+        height_px=params.hires_size.enlarged[1],
+        width_px=params.hires_size.enlarged[0],
     )
     height, width = start.latents.shape[2:]
     model = yield from drawing.model(checkpoint, said, (height, width))

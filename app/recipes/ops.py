@@ -11,6 +11,7 @@ import numpy as np
 from torch import Tensor
 
 from app.prompt import EmbeddingFix, EmbeddingIndex
+from app.schema.family import PLAIN_RULES, FamilyRules
 from app.schema.network import PLAIN, NetworkSettings
 
 
@@ -34,6 +35,11 @@ class ModelInfo:
     """Where latents live between forwards."""
     embeddings: EmbeddingIndex | None = None
     """The textual inversions that fit its text encoder."""
+    rules: FamilyRules = PLAIN_RULES
+    text_widths: tuple[int, ...] = (768,)
+    """Of its text encoders, whose vectors stand side by side."""
+    zero_terminal_snr: bool = False
+    """Whether it was trained with a noise schedule that ends in pure noise."""
     vae: str = ""
     """The VAE file that was chosen in place of the checkpoint's own, for `Decode` and `EncodeImage`; empty: its own."""
     told: dict[str, str] = field(default_factory=dict)
@@ -116,7 +122,10 @@ class HashEmbeddings:
 
 @dataclass(frozen=True, eq=False)
 class Encode:
-    """Token ids through the text encoder; answered by (chunks, 77, width) float32, clip skip applied, final norm applied."""
+    """Token ids through the text encoders; answered by (chunks, 77, width) float32, what the encoders give side by side.
+
+    With `pooled` by their pooled vectors instead, (chunks, pooled width); both come from one forward.
+    """
 
     checkpoint: str
     ids: tuple[tuple[int, ...], ...]
@@ -125,6 +134,9 @@ class Encode:
     fixes: tuple[tuple[EmbeddingFix, ...], ...] = ()
     """Where embeddings' vectors take the place of a chunk's tokens, one tuple a chunk; empty: nowhere."""
     adapters: Adapters = ()
+    skips_everywhere: bool = False
+    """Whether clip skip also acts on text encoders that ignore it as a rule (SDXL's first)."""
+    pooled: bool = False
 
     @property
     def rows(self) -> int:
@@ -134,7 +146,8 @@ class Encode:
     @property
     def group(self) -> tuple[object, ...]:
         """Chunks of equal groups can be encoded together."""
-        return ("encode", self.checkpoint, self.clip_skip, tuple((a.file, a.text, a.rank) for a in self.adapters if a.text))
+        changes = tuple((a.file, a.text, a.rank) for a in self.adapters if a.text)
+        return ("encode", self.checkpoint, self.clip_skip, self.skips_everywhere, self.pooled, changes)
 
 
 @dataclass(frozen=True, eq=False)
@@ -183,6 +196,8 @@ class DenoiseRows:
     timesteps: tuple[float, ...] | None = None
     """One a row, where they are not those that the checkpoint's own noise schedule has for the sigmas."""
     network: NetworkSettings = PLAIN
+    vector: Tensor | None = None
+    """(rows, pooled width + numbers) for checkpoints that are told more than the time: the pooled text, and the family's numbers."""
 
     @property
     def rows(self) -> int:

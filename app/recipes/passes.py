@@ -105,9 +105,9 @@ def _answered(steps: Guided, model: Model, about: Pass) -> Generator[Op, Answer,
         rows = next(steps)
         while True:
             concat = None if model.concat is None else _concat(model.concat, rows)
-            timesteps = (model.table.timestep_of(rows.sigma),) * len(rows.x) if about.drawing.alters_schedule else None
+            timesteps = (model.table.timestep_of(rows.sigma),) * len(rows.x) if model.alters_schedule else None
             sigmas = (rows.sigma,) * len(rows.x)
-            op = DenoiseRows(model.checkpoint, rows.x, sigmas, rows.context, concat, model.adapters, timesteps, about.network)
+            op = DenoiseRows(model.checkpoint, rows.x, sigmas, rows.context, concat, model.adapters, timesteps, about.network, rows.vector)
             rows = steps.send(cast(Tensor, (yield op)))
     except StopIteration as end:
         return cast(Tensor, end.value)

@@ -12,7 +12,7 @@ from app.sampling.table import NoiseTable
 from app.schema.params import GenerationParams, view_of
 
 
-def sampler_options(params: GenerationParams, spec: SamplerSpec) -> SamplerOptions:
+def sampler_options(params: GenerationParams, spec: SamplerSpec, info: ModelInfo) -> SamplerOptions:
     """What the sampler and its schedule are told."""
     return SamplerOptions(
         eta=params.eta_of(spec.name),
@@ -28,6 +28,7 @@ def sampler_options(params: GenerationParams, spec: SamplerSpec) -> SamplerOptio
         sgm_noise_multiplier=params.sgm_noise_multiplier,
         beta_alpha=params.beta_dist_alpha,
         beta_beta=params.beta_dist_beta,
+        sdxl=info.rules.aligns_as_sdxl,
         uni_pc=UniPCOptions(
             variant=params.uni_pc_variant,
             skip_type=params.uni_pc_skip_type,
@@ -37,9 +38,7 @@ def sampler_options(params: GenerationParams, spec: SamplerSpec) -> SamplerOptio
     )
 
 
-def picture_noise(
-    params: GenerationParams, first: int, shape: Sequence[int], info: ModelInfo, span: Sequence[float] = ()
-) -> PictureNoise:
+def picture_noise(params: GenerationParams, first: int, shape: Sequence[int], info: ModelInfo, span: Sequence[float] = ()) -> PictureNoise:
     """The noise of the batch whose first picture is number `first` of the job; `shape` is (channels, height/8, width/8)."""
     numbers = range(first, first + params.batch_size)
     variation = None

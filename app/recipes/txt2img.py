@@ -41,10 +41,10 @@ def _first_pass(drawing: Drawing, batch: int) -> Generator[Op, Answer, Sampled]:
     params = drawing.params
     info = yield from drawing.info(params.checkpoint)
     spec, table = SAMPLERS[params.sampler], drawing.table(info)
-    options = sampler_options(params, spec)
+    options = sampler_options(params, spec, info)
     calls = spec.calls(params.steps)
     sigmas = spec.sigmas(params.scheduler, params.steps, table, options)
-    said = Said(prompt=params.prompt, negative=params.negative_prompt, calls=calls)
+    said = Said(prompt=params.prompt, negative=params.negative_prompt, calls=calls, height_px=params.height, width_px=params.width)
     size = params.height // LATENT_PX, params.width // LATENT_PX
     model = yield from drawing.model(params.checkpoint, said, size)
     about = Pass(

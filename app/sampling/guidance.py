@@ -13,6 +13,15 @@ CFG_PP_UNIT = 12.5
 """A1111's CFG scale that counts as a guidance of 1 for samplers of the CFG++ kind."""
 
 
+class Context(NamedTuple):
+    """What one text is to a denoiser."""
+
+    tokens: Tensor
+    """(tokens, width)"""
+    vector: Tensor | None = None
+    """(vector width,) for networks that are told more than the time."""
+
+
 class Rows(NamedTuple):
     """Asks for every row of `x` denoised under its row of `context`; the answer has the shape of `x`."""
 
@@ -21,6 +30,8 @@ class Rows(NamedTuple):
     sigma: float
     context: Tensor
     """(rows, tokens, width)"""
+    vector: Tensor | None
+    """(rows, vector width), of the same rows."""
     pictures: tuple[int, ...]
     """Which picture of the batch each row belongs to (for what else a network wants of it)."""
     blind: int = 0
@@ -31,10 +42,10 @@ class Rows(NamedTuple):
 class Scheduled:
     """A conditioning that changes on the way."""
 
-    spans: tuple[tuple[int, Tensor], ...]
-    """(end, (tokens, width)) in order: each holds up to and including denoiser call `end`, counted from 0, as A1111 has it."""
+    spans: tuple[tuple[int, Context], ...]
+    """(end, conditioning) in order: each holds up to and including denoiser call `end`, counted from 0, as A1111 has it."""
 
-    def at(self, call: int) -> Tensor:
+    def at(self, call: int) -> Context:
         """The conditioning of one denoiser call; past the end it is the first again, as in A1111 (DPM adaptive gets there)."""
         return next((context for end, context in self.spans if call <= end), self.spans[0][1])
 
@@ -118,9 +129,7 @@ def guided(
     return torch.stack([watched.denoised, negative]) if question.both else watched.denoised
 
 
-def _denoised(
-    question: Denoise, conditions: Sequence[Conditions], cfg: float, call: int
-) -> Generator[Rows, Tensor, tuple[Tensor, Tensor]]:
+def _denoised(question: Denoise, conditions: Sequence[Conditions], cfg: float, call: int) -> Generator[Rows, Tensor, tuple[Tensor, Tensor]]:
     """After guidance, and of the negative prompt alone (without rows where it was not needed)."""
     x, sigma = question.x, question.sigma
     owners = [picture for picture, c in enumerate(conditions) for _ in c.positive]
@@ -128,7 +137,7 @@ def _denoised(
     positive = [part.at(call) for c in conditions for _, part in c.positive]
     wanted = [i for i, c in enumerate(conditions) if question.both or sum(weight for weight, _ in c.positive) * cfg != 1.0]
     negative = [conditions[picture].negative.at(call) for picture in wanted]
-    if negative and len(negative[0]) == len(positive[0]):
+    if negative and len(negative[0].tokens) == len(positive[0].tokens):
         rows = yield _rows(x, sigma, positive + negative, owners + wanted)
         positive_rows, negative_rows = rows[: len(owners)], rows[len(owners) :]
     else:
@@ -151,7 +160,7 @@ def _shown(
     weights = [weight * cfg for c in conditions for weight, _ in c.positive]
     positive = [part.at(call) for c in conditions for _, part in c.positive]
     negative = [c.negative.at(call) for c in conditions]
-    if len(negative[0]) == len(positive[0]):
+    if len(negative[0].tokens) == len(positive[0].tokens):
         rows = yield _rows(x, sigma, positive + negative * 2, owners + everyone * 2, blind=len(everyone))
         positive_rows, rest = rows[: len(owners)], rows[len(owners) :]
     else:
@@ -175,8 +184,16 @@ def _without_negative(
     return _combined(rows, owners, weights, first, list(range(len(conditions)))), first
 
 
-def _rows(x: Tensor, sigma: float, contexts: Sequence[Tensor], pictures: Sequence[int], blind: int = 0) -> Rows:
-    return Rows(torch.cat([x[i : i + 1] for i in pictures]), sigma, torch.stack(list(contexts)), tuple(pictures), blind)
+def _rows(x: Tensor, sigma: float, contexts: Sequence[Context], pictures: Sequence[int], blind: int = 0) -> Rows:
+    vectors = [context.vector for context in contexts if context.vector is not None]
+    return Rows(
+        x=torch.cat([x[i : i + 1] for i in pictures]),
+        sigma=sigma,
+        context=torch.stack([context.tokens for context in contexts]),
+        vector=torch.stack(vectors) if vectors else None,
+        pictures=tuple(pictures),
+        blind=blind,
+    )
 
 
 def _combined(positive: Tensor, owners: list[int], weights: list[float], negative: Tensor, wanted: list[int]) -> Tensor:

@@ -97,6 +97,19 @@ class GenerationParams(BaseModel):
     )
     disable_extra_networks: bool = Field(False, description="Tags of LoRAs and hypernetworks are cut out of the prompt and do nothing.")
     clip_skip: Annotated[int, View(label="Clip skip", option="CLIP_stop_at_last_layers", section="model")] = Field(1, ge=1, le=12)
+    sdxl_clip_l_skip: Annotated[bool, View(option="sdxl_clip_l_skip")] = Field(
+        False, description="Clip skip also acts on SDXL's first text encoder, which ignores it as a rule."
+    )
+    sdxl_crop_top: Annotated[int, View(option="sdxl_crop_top")] = Field(
+        0, ge=-16384, le=16384, description="What SDXL is told of the corner that its picture was cut from, in pixels."
+    )
+    sdxl_crop_left: Annotated[int, View(option="sdxl_crop_left")] = Field(0, ge=-16384, le=16384, description="The same.")
+    sdxl_refiner_low_aesthetic_score: Annotated[float, View(option="sdxl_refiner_low_aesthetic_score")] = Field(
+        2.5, ge=-1000, le=1000, allow_inf_nan=False, description="What SDXL's refiner is told of the negative prompt's picture."
+    )
+    sdxl_refiner_high_aesthetic_score: Annotated[float, View(option="sdxl_refiner_high_aesthetic_score")] = Field(
+        6.0, ge=-1000, le=1000, allow_inf_nan=False, description="The same of the prompt's."
+    )
     denoising_strength: Annotated[float | None, View(label="Denoising strength", flags=("--strength",), section="img2img")] = Field(
         None, ge=0, le=1, description="img2img and hires fix: how much is drawn anew; None there means 0.75."
     )
@@ -234,10 +247,8 @@ class GenerationParams(BaseModel):
     refiner_switch_by_sample_steps: Annotated[
         bool, View(label="Refiner switch by sampling steps", option="refiner_switch_by_sample_steps", where_it_acts=True)
     ] = Field(False, description="The way is counted in denoiser calls and not in the model's timesteps.")
-    hires_fix_refiner_pass: Annotated[
-        RefinerPass, View(label="Hires refiner", option="hires_fix_refiner_pass", where_it_acts=True)
-    ] = Field(
-        "second pass", description="Which pass of a picture with hires fix the refiner finishes."
+    hires_fix_refiner_pass: Annotated[RefinerPass, View(label="Hires refiner", option="hires_fix_refiner_pass", where_it_acts=True)] = (
+        Field("second pass", description="Which pass of a picture with hires fix the refiner finishes.")
     )
 
     # How the networks run.
@@ -329,9 +340,7 @@ class GenerationParams(BaseModel):
     comma_padding_backtrack: Annotated[int, View(option="comma_padding_backtrack")] = Field(
         20, ge=0, le=75, description="Tokens after a comma that move to the next chunk together."
     )
-    use_old_scheduling: Annotated[
-        bool, View(label="Old prompt editing timelines", option="use_old_scheduling", where_it_acts=True)
-    ] = False
+    use_old_scheduling: Annotated[bool, View(label="Old prompt editing timelines", option="use_old_scheduling", where_it_acts=True)] = False
     use_old_emphasis_implementation: Annotated[bool, View(option="use_old_emphasis_implementation")] = False
 
     # When the negative prompt is left out, and how prompts of different lengths are brought to one.

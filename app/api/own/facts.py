@@ -58,7 +58,7 @@ class Status(BaseModel):
 def embedding_index(services: Services) -> EmbeddingIndex:
     """The embeddings that fit the chosen checkpoint; making it takes microseconds for each of them."""
     chosen = chosen_checkpoint(services)
-    fitting = services.catalog.book.embeddings(chosen.facts.text.width) if chosen is not None and chosen.facts is not None else ()
+    fitting = services.catalog.book.embeddings(chosen.facts.text_width) if chosen is not None and chosen.facts is not None else ()
     return EmbeddingIndex({file.name: facts.vectors for file, facts in fitting}, services.tokenizer)
 
 

@@ -55,7 +55,7 @@ def _add_lists(router: APIRouter, services: Services) -> None:
     def embeddings() -> dict[str, dict[str, object]]:
         """Embeddings; `skipped` are those that do not fit the chosen checkpoint, or cannot be read."""
         chosen = chosen_checkpoint(services)
-        width = chosen.facts.text.width if chosen is not None and chosen.facts is not None else None
+        width = chosen.facts.text_width if chosen is not None and chosen.facts is not None else None
         read = dict(catalog.book.embeddings())
         entries = {file.name: embedding_entry(facts) for file, facts in read.items()}
         loaded = {file.name for file, facts in read.items() if facts.width == width}

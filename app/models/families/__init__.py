@@ -1,13 +1,13 @@
 """Families of checkpoints, one file each, recognised by their tensors and never by a file's name.
 
-Public: `recognise`. A new family is a file with `recognises` and `facts`, and a line in `FAMILIES`.
+Public: `recognise`. A new family is a file with `PLAN`, `recognises` and `facts`, and its name in `FAMILIES`.
 """
 
 from collections.abc import Callable, Mapping
 from typing import NamedTuple
 
 from app.models.facts import CheckpointFacts
-from app.models.families import sd1
+from app.models.families import sd1, sd2, sdxl, sdxl_refiner
 from app.models.families.others import what_it_is
 from app.models.header import Header, TensorInfo
 from app.models.hints import Hints
@@ -24,7 +24,7 @@ class Family(NamedTuple):
     facts: Callable[[Header, Hints], CheckpointFacts]
 
 
-FAMILIES: tuple[Family, ...] = (Family("sd1", sd1.recognises, sd1.facts),)
+FAMILIES: tuple[Family, ...] = tuple(Family(module.PLAN.name, module.recognises, module.facts) for module in (sd1, sd2, sdxl, sdxl_refiner))
 """The first one that recognises a file has it."""
 
 

@@ -1,5 +1,6 @@
 """Sizes of an openaimodel UNet (CompVis' layout; Rombach et al. 2022) from the shapes of its tensors."""
 
+from collections.abc import Callable, Sequence
 from itertools import groupby, pairwise
 from typing import TypeVar
 
@@ -9,33 +10,66 @@ from app.models.families.part import Layout, Part, bare_weights, weights
 T = TypeVar("T")
 
 
-def denoiser_sizes(part: Part, heads: int) -> DenoiserSizes:
+Heads = Callable[[int], int]
+"""From a level's width to its number of attention heads."""
+
+
+def denoiser_sizes(part: Part, heads: Heads) -> DenoiserSizes:
     """Sizes of a complete UNet; BadModelFile if tensors are missing or not as the layout has them."""
     model_channels, in_channels, _, _ = part.shape("input_blocks.0.0.weight", 4)
     levels = _levels(part)
-    attention = [block for blocks in levels for block in blocks if _transformer(block) in part]
+    attention = [block for blocks in levels for block in blocks if _transformer(f"input_blocks.{block}.1") in part]
     if not attention:
         raise part.unknown("it has no attention to a text")
-    first = _transformer(attention[0])
-    middle = "middle_block.1.transformer_blocks.0.attn2.to_k.weight"
+    first = f"input_blocks.{attention[0]}.1"
+    multiples = tuple(_multiple(part, blocks, model_channels) for blocks in levels)
+    res_blocks = _same(part, "number of blocks", [len(blocks) for blocks in levels])
     sizes = DenoiserSizes(
         in_channels=in_channels,
         out_channels=part.shape("out.2.weight", 4)[0],
         model_channels=model_channels,
-        channel_mult=tuple(_multiple(part, blocks, model_channels) for blocks in levels),
-        res_blocks=_same(part, "number of blocks", [len(blocks) for blocks in levels]),
-        attention_levels=tuple(_same(part, "attention", [_transformer(block) in part for block in blocks]) for blocks in levels),
-        transformer_depth=part.count(f"input_blocks.{attention[0]}.1.transformer_blocks.", ".norm1.weight"),
-        heads=heads,
-        context_width=part.shape(middle, 2)[1],
-        linear_projection=len(part.tensors[first].shape) == 2,
+        channel_mult=multiples,
+        res_blocks=res_blocks,
+        depths=tuple(_depths(part, [f"input_blocks.{block}.1" for block in blocks]) for blocks in levels),
+        up_depths=tuple(_up_depths(part, len(levels), level, res_blocks + 1) for level in range(len(levels))),
+        middle_depth=_depth(part, "middle_block.1") if "middle_block.2.in_layers.2.weight" in part else None,
+        heads=tuple(heads(model_channels * multiple) for multiple in multiples),
+        context_width=part.shape(f"{first}.transformer_blocks.0.attn2.to_k.weight", 2)[1],
+        linear_projection=len(part.tensors[_transformer(first)].shape) == 2,
+        vector_width=part.shape("label_emb.0.0.weight", 2)[1] if "label_emb.0.0.weight" in part else 0,
     )
+    _check_shape(part, sizes)
     part.check(_layout(sizes))
     return sizes
 
 
-def _transformer(block: int) -> str:
-    return f"input_blocks.{block}.1.proj_in.weight"
+def _up_depths(part: Part, levels: int, level: int, blocks: int) -> tuple[int, ...]:
+    first = blocks * (levels - 1 - level)  # the way up begins with the coarsest level
+    return _depths(part, [f"output_blocks.{block}.1" for block in range(first, first + blocks)])
+
+
+def _depths(part: Part, blocks: Sequence[str]) -> tuple[int, ...]:
+    depths = tuple(_depth(part, block) for block in blocks)
+    _same(part, "attention", [depth > 0 for depth in depths])
+    return depths
+
+
+def _depth(part: Part, block: str) -> int:
+    return part.count(f"{block}.transformer_blocks.", ".norm1.weight")
+
+
+def _check_shape(part: Part, sizes: DenoiserSizes) -> None:
+    """What the modules that run it can be."""
+    if [any(depths) for depths in sizes.depths] != [any(depths) for depths in sizes.up_depths]:
+        raise part.unknown("its way up has attention elsewhere than its way down")
+    if sizes.middle_depth == 0:
+        raise part.unknown("its middle has two blocks and no attention")
+    if sizes.attention_levels[-1] and sizes.middle_depth not in (None, sizes.depths[-1][0]):
+        raise part.unknown("its middle is deeper or shallower than its coarsest level")
+
+
+def _transformer(block: str) -> str:
+    return f"{block}.proj_in.weight"
 
 
 def _levels(part: Part) -> list[list[int]]:
@@ -73,15 +107,17 @@ def _layout(sizes: DenoiserSizes) -> Layout:
     width, embedding = sizes.model_channels, 4 * sizes.model_channels
     yield from weights("time_embed.0", embedding, width)
     yield from weights("time_embed.2", embedding, embedding)
+    if sizes.vector_width:
+        yield from weights("label_emb.0.0", embedding, sizes.vector_width)
+        yield from weights("label_emb.0.2", embedding, embedding)
     yield from weights("input_blocks.0.0", width, sizes.in_channels, 3, 3)
     skips, block = [width], 1
     last = len(sizes.channel_mult) - 1
-    for level, (multiple, attention) in enumerate(zip(sizes.channel_mult, sizes.attention_levels, strict=True)):
-        for _ in range(sizes.res_blocks):
+    for level, (multiple, depths) in enumerate(zip(sizes.channel_mult, sizes.depths, strict=True)):
+        for depth in depths:
             yield from _res_block(f"input_blocks.{block}.0", width, multiple * sizes.model_channels, embedding)
             width = multiple * sizes.model_channels
-            if attention:
-                yield from _attention_block(f"input_blocks.{block}.1", width, sizes)
+            yield from _attention_block(f"input_blocks.{block}.1", width, depth, sizes)
             skips.append(width)
             block += 1
         if level != last:
@@ -89,8 +125,9 @@ def _layout(sizes: DenoiserSizes) -> Layout:
             skips.append(width)
             block += 1
     yield from _res_block("middle_block.0", width, width, embedding)
-    yield from _attention_block("middle_block.1", width, sizes)
-    yield from _res_block("middle_block.2", width, width, embedding)
+    if sizes.middle_depth is not None:
+        yield from _attention_block("middle_block.1", width, sizes.middle_depth, sizes)
+        yield from _res_block("middle_block.2", width, width, embedding)
     yield from _way_up(sizes, skips, width, embedding)
     yield from weights("out.0", sizes.model_channels)
     yield from weights("out.2", sizes.out_channels, sizes.model_channels, 3, 3)
@@ -98,14 +135,13 @@ def _layout(sizes: DenoiserSizes) -> Layout:
 
 def _way_up(sizes: DenoiserSizes, skips: list[int], width: int, embedding: int) -> Layout:
     block = 0
-    for level, (multiple, attention) in reversed(list(enumerate(zip(sizes.channel_mult, sizes.attention_levels, strict=True)))):
-        for i in range(sizes.res_blocks + 1):
+    for level, (multiple, depths) in reversed(list(enumerate(zip(sizes.channel_mult, sizes.up_depths, strict=True)))):
+        for i, depth in enumerate(depths):
             yield from _res_block(f"output_blocks.{block}.0", width + skips.pop(), multiple * sizes.model_channels, embedding)
             width = multiple * sizes.model_channels
-            if attention:
-                yield from _attention_block(f"output_blocks.{block}.1", width, sizes)
+            yield from _attention_block(f"output_blocks.{block}.1", width, depth, sizes)
             if level and i == sizes.res_blocks:
-                yield from weights(f"output_blocks.{block}.{2 if attention else 1}.conv", width, width, 3, 3)
+                yield from weights(f"output_blocks.{block}.{2 if depth else 1}.conv", width, width, 3, 3)
             block += 1
 
 
@@ -119,12 +155,15 @@ def _res_block(name: str, width_in: int, width_out: int, embedding: int) -> Layo
         yield from weights(f"{name}.skip_connection", width_out, width_in, 1, 1)
 
 
-def _attention_block(name: str, width: int, sizes: DenoiserSizes) -> Layout:
+def _attention_block(name: str, width: int, depth: int, sizes: DenoiserSizes) -> Layout:
+    """A transformer of so many blocks; nothing for none."""
+    if not depth:
+        return
     projection = (width, width) if sizes.linear_projection else (width, width, 1, 1)
     yield from weights(f"{name}.norm", width)
     yield from weights(f"{name}.proj_in", *projection)
-    for depth in range(sizes.transformer_depth):
-        block = f"{name}.transformer_blocks.{depth}"
+    for number in range(depth):
+        block = f"{name}.transformer_blocks.{number}"
         for attention, context in (("attn1", width), ("attn2", sizes.context_width)):
             yield from bare_weights(f"{block}.{attention}.to_q", width, width)
             yield from bare_weights(f"{block}.{attention}.to_k", width, context)

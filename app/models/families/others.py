@@ -40,9 +40,6 @@ _SIGNS: tuple[_Sign, ...] = tuple(
         (_helper("a ControlNet"), r"^control_model\.|^controlnet_|controlnet_cond_embedding"),
         (_helper("an IP-Adapter"), r"^image_proj\.|^ip_adapter\."),
         (_helper("an AnimateDiff motion module"), r"\bmotion_modules\."),
-        (_family("an SDXL refiner"), r"^conditioner\.embedders\.0\.model\.ln_final\.weight$"),
-        (_family("an SDXL"), r"^conditioner\.embedders\.|^model\.diffusion_model\.input_blocks\.\d+\.1\.transformer_blocks\.1\."),
-        (_family("a Stable Diffusion 2"), r"^cond_stage_model\.model\."),
         (_family("a Stable Diffusion 3"), _FLOW + r"joint_blocks\.0\."),
         (_family("a Chroma"), _FLOW + r"distilled_guidance_layer\."),
         (_family("a FLUX.2"), _FLOW + r"double_stream_modulation_img\."),
@@ -60,7 +57,8 @@ _SIGNS: tuple[_Sign, ...] = tuple(
         (_elsewhere("a VAE", "models/VAE"), r"^(?:first_stage_model\.|vae\.)?decoder\.(?:conv_in|mid_block|mid)\b"),
         (_elsewhere("an upscaler", "models/ESRGAN"), r"^(?:model\.1\.sub\.0\.|body\.0\.rdb1\.|RRDB_trunk\.|conv_first\.weight$)"),
         (_elsewhere("an embedding (textual inversion)", "the embeddings folder"), r"^(?:emb_params|clip_l|clip_g)$"),
-        (_part("a text encoder"), r"^(?:cond_stage_model|text_encoders?)\.|\btext_model\.encoder\.layers\.|^encoder\.block\.0\.layer\."),
+        (_part("a text encoder"), r"^(?:cond_stage_model|conditioner|text_encoders?)\.|\btext_model\.encoder\.layers\."),
+        (_part("a text encoder"), r"^encoder\.block\.0\.layer\."),
         (_part("a set of averaged (EMA) weights"), r"^model_ema\."),
     )
 )  # fmt: skip
@@ -70,15 +68,7 @@ def what_it_is(tensors: Tensors) -> str:
     """One sentence on what a file is that no family recognises, told from the names and shapes of its tensors."""
     if not tensors:
         return "This file holds no tensors: it is no checkpoint."
-    if _is_sd2(tensors):
-        return _family("a Stable Diffusion 2")
     for sign in _SIGNS:
         if any(sign.pattern.search(name) for name in tensors):
             return sign.sentence
     return "This is no checkpoint of a family that Darkroom knows."
-
-
-def _is_sd2(tensors: Tensors) -> bool:
-    """SD2's UNet has linear projections as SDXL's, but no label beside the time."""
-    projection = tensors.get("model.diffusion_model.middle_block.1.proj_in.weight")
-    return projection is not None and len(projection.shape) == 2 and "model.diffusion_model.label_emb.0.0.weight" not in tensors

@@ -22,7 +22,7 @@ class LoraFile:
 
     name: str
     layers: Mapping[str, Mapping[str, Parts]]
-    """Network (`denoiser`, `text`) to layer to part to tensor."""
+    """Network (`denoiser`, `text`, `text_2`) to layer to part to tensor."""
 
     embeddings: Mapping[str, Tensor] = field(default_factory=dict)
     """Textual inversions that lie in the file: name to (vectors, width) float32."""
@@ -36,7 +36,7 @@ class LoraFile:
 def read_lora(path: Path) -> LoraFile:
     """The file in memory; BadModelFile where it is gone, damaged, asks for code, or holds no LoRA."""
     file = TensorFile(path)
-    layers: dict[str, dict[str, dict[str, Tensor]]] = {"denoiser": {}, "text": {}}
+    layers: dict[str, dict[str, dict[str, Tensor]]] = {}
     embeddings: dict[str, Tensor] = {}
     unread = 0
     for name, tensor in file.stream(file.shapes):
@@ -46,8 +46,8 @@ def read_lora(path: Path) -> LoraFile:
         elif part is None:
             unread += 1
         else:
-            layers[part.network].setdefault(part.layer, {})[part.part] = tensor.clone()
-    if not any(layers.values()):
+            layers.setdefault(part.network, {}).setdefault(part.layer, {})[part.part] = tensor.clone()
+    if not layers:
         raise BadModelFile(f"{path.name} holds no LoRA that Darkroom knows.")
     if unread:
         log.warning("%s: %d tensors belong to no layer that is known, and are left out", path.name, unread)

@@ -4,9 +4,12 @@ import re
 from collections.abc import Iterable, Mapping
 from typing import NamedTuple
 
+_TRAINERS = ("lora", "lycoris", "oft")
 PREFIXES: tuple[tuple[str, str], ...] = (
-    ("lora_unet_", "denoiser"), ("lycoris_unet_", "denoiser"), ("oft_unet_", "denoiser"), ("unet_", "denoiser"),
-    ("lora_te_", "text"), ("lora_te1_", "text"), ("lycoris_te_", "text"), ("oft_te_", "text"), ("text_encoder_", "text"),
+    *((f"{trainer}_{theirs}_", network) for trainer in _TRAINERS for theirs, network in (
+        ("unet", "denoiser"), ("te", "text"), ("te1", "text"), ("te2", "text_2"),
+    )),
+    ("unet_", "denoiser"), ("text_encoder_2_", "text_2"), ("text_encoder_", "text"),
 )  # fmt: skip
 """Beginnings of layers' names, dots already turned into underscores, and the network they stand for."""
 
@@ -28,7 +31,7 @@ class PartName(NamedTuple):
     """Where a tensor of an adapter belongs."""
 
     network: str
-    """`denoiser` or `text`."""
+    """`denoiser`, `text` or `text_2`."""
     layer: str
     """The layer's name with underscores for dots, as the adapter has it."""
     part: str
@@ -47,12 +50,12 @@ def part_of(name: str) -> PartName | None:
 def aliases(ours: Iterable[str], theirs: Mapping[str, str]) -> dict[str, str]:
     """Every underscored name by which adapters call a network's layers, to the layer's name in our module.
 
-    `ours` are the module's layer names, `theirs` those in the original code's layout; a text encoder's may begin with `text_model`.
+    `ours` are the module's layer names, `theirs` those in the original code's layout; a text encoder's may begin with `text_model` or not.
     """
     table: dict[str, str] = {}
     for name in ours:
         plain = name.replace(".", "_")
-        for alias in (plain, f"text_model_{plain}", theirs.get(name, "").replace(".", "_")):
+        for alias in (plain, f"text_model_{plain}", plain.removeprefix("text_model_"), theirs.get(name, "").replace(".", "_")):
             if alias:
                 table.setdefault(alias, name)
     return table

@@ -3,14 +3,24 @@
 Tables run from our modules' names to the file's, so nothing else of a file (EMA copies, training state) is ever looked at.
 """
 
-from collections.abc import Collection, Iterable, Mapping
+import re
+from collections.abc import Iterable, Mapping
+from typing import NamedTuple
 
-from app.models.facts import AutoencoderSizes, DenoiserSizes
+from app.models.facts import AutoencoderSizes, DenoiserSizes, TextSizes
 
 DENOISER_PREFIX = "model.diffusion_model."
 AUTOENCODER_PREFIX = "first_stage_model."
-TEXT_PREFIXES = ("cond_stage_model.transformer.text_model.", "cond_stage_model.transformer.")
-"""The second one is what checkpoints saved with very old versions of transformers have."""
+
+
+class Stored(NamedTuple):
+    """Where a parameter's numbers stand in a file."""
+
+    name: str
+    third: int | None = None
+    """Which third of the tensor's rows it is (OpenCLIP's queries, keys and values); None: all of them."""
+    transposed: bool = False
+
 
 _DENOISER_RESNET = {
     "norm1": "in_layers.0",
@@ -32,6 +42,8 @@ def denoiser_keys(names: Iterable[str], sizes: DenoiserSizes) -> dict[str, str]:
         "conv_in": "input_blocks.0.0",
         "conv_norm_out": "out.0",
         "conv_out": "out.2",
+        "class_embedding.linear_1": "label_emb.0.0",
+        "class_embedding.linear_2": "label_emb.0.2",
         **_inside("mid_block.resnets.0", "middle_block.0", _DENOISER_RESNET),
         "mid_block.attentions.0": "middle_block.1",
         **_inside("mid_block.resnets.1", "middle_block.2", _DENOISER_RESNET),
@@ -86,11 +98,41 @@ def autoencoder_keys(names: Iterable[str], sizes: AutoencoderSizes) -> dict[str,
     return {name: AUTOENCODER_PREFIX + _translated(name, table) for name in names}
 
 
-def text_keys(names: Iterable[str], present: Collection[str]) -> dict[str, str]:
-    """CLIPTextModel's parameter names to those in a file that has the names `present`."""
-    probe = "embeddings.token_embedding.weight"
-    prefix = next((p for p in TEXT_PREFIXES if p + probe in present), TEXT_PREFIXES[0])
-    return {name: prefix + name for name in names}
+_OPENCLIP_LAYER = {
+    "self_attn.out_proj": "attn.out_proj", "layer_norm1": "ln_1", "layer_norm2": "ln_2", "mlp.fc1": "mlp.c_fc", "mlp.fc2": "mlp.c_proj",
+}  # fmt: skip
+_OPENCLIP = {
+    "embeddings.token_embedding.weight": Stored("token_embedding.weight"),
+    "embeddings.position_embedding.weight": Stored("positional_embedding"),
+    "final_layer_norm.weight": Stored("ln_final.weight"),
+    "final_layer_norm.bias": Stored("ln_final.bias"),
+    "text_projection.weight": Stored("text_projection", transposed=True),
+}
+_LAYER = re.compile(r"encoder\.layers\.(\d+)\.(.+)\.(weight|bias)")
+
+
+def text_keys(names: Iterable[str], sizes: TextSizes) -> dict[str, Stored]:
+    """CLIPTextModel's parameter names (CLIPTextModelWithProjection's, where it has a pooled output) to those in the file."""
+    taken = _of_openclip if sizes.layout == "openclip" else _of_transformers
+    return {name: taken(name.removeprefix("text_model."), sizes.prefix) for name in names}
+
+
+def _of_transformers(name: str, prefix: str) -> Stored:
+    return Stored((prefix.removesuffix("text_model.") if name.startswith("text_projection.") else prefix) + name)
+
+
+def _of_openclip(name: str, prefix: str) -> Stored:
+    if (plain := _OPENCLIP.get(name)) is not None:
+        return plain._replace(name=prefix + plain.name)
+    match = _LAYER.fullmatch(name)
+    if match is None:
+        raise KeyError(name)
+    number, layer, kind = match.groups()
+    block = f"{prefix}transformer.resblocks.{number}."
+    if layer in _OPENCLIP_LAYER:
+        return Stored(f"{block}{_OPENCLIP_LAYER[layer]}.{kind}")
+    third = ("self_attn.q_proj", "self_attn.k_proj", "self_attn.v_proj").index(layer)
+    return Stored(f"{block}attn.in_proj_{kind}", third)
 
 
 def _inside(ours: str, theirs: str, parts: Mapping[str, str]) -> dict[str, str]:
