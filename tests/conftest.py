@@ -13,7 +13,7 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 from tools.make_tiny_models import make_models
 
-TINY = ("sd1", "sd2-a", "sdxl-a", "sdxl-refiner")
+TINY = ("sd1", "sd2", "sdxl")
 
 
 @pytest.fixture(scope="session")

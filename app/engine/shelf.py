@@ -56,7 +56,7 @@ class Shelf:
 
     def _bundled(self, file: ModelFile, checkpoint: ModelFile) -> dict[str, int]:
         """Name to vectors of the embeddings in a LoRA's file that fit the checkpoint's text encoder."""
-        width = checkpoint.facts.text.width if checkpoint.facts else 0
+        width = checkpoint.facts.text_width if checkpoint.facts else 0
         return {name: shape[0] for name, shape in self._catalog.book.adapter_facts(file).bundled.items() if shape[1] == width}
 
     def _adapter(self, wish: AdapterWish, file: ModelFile, checkpoint: ModelFile) -> Adapter:

@@ -37,8 +37,11 @@ class SigmaTable:
 
 
 def network_input(x: Tensor, sigmas: Tensor) -> Tensor:
-    """`x` (clean + sigma * noise) scaled to the unit variance the network was trained on."""
-    return x / _by_row(sigmas.square() + 1.0).sqrt()
+    """`x` (clean + sigma * noise) scaled to the unit variance the network was trained on.
+
+    A product with the factor and not a quotient, as in k-diffusion: some networks make a visible difference of its rounding.
+    """
+    return x * _by_row(1.0 / (sigmas.square() + 1.0).sqrt())
 
 
 def denoised(x: Tensor, sigmas: Tensor, answer: Tensor, prediction: Prediction) -> Tensor:
@@ -51,7 +54,7 @@ def denoised(x: Tensor, sigmas: Tensor, answer: Tensor, prediction: Prediction) 
     if prediction == "epsilon":
         return x - answer * sigma
     square = sigma.square() + 1.0
-    return x / square - answer * (sigma / square.sqrt())
+    return answer * (-sigma / square.sqrt()) + x * (1.0 / square)
 
 
 def _by_row(values: Tensor) -> Tensor:

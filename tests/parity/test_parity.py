@@ -10,7 +10,7 @@ from fastapi.testclient import TestClient
 
 from tests.parity.compare import PARITY, differences, with_files
 
-PICTURES = ("core", "pocket", "samplers", "schedulers", "prompt", "seeds", "guidance", "adapters", "vae", "hires", "mix")
+PICTURES = ("core", "pocket", "samplers", "schedulers", "prompt", "seeds", "guidance", "adapters", "vae", "hires", "mix", "sd2", "sdxl")
 NOT_YET = {
     r"scripts-alt-": "img2img alternative test is not there yet",
     r"hires-v$": "off by 5: in the first forward two channels near 44 differ by 0.0045 and are normalised as a group of their own "

@@ -11,7 +11,7 @@ from tools.make_tiny_models import Tensor, TorchFile, load_manifests, shape_tabl
 
 Shapes = Mapping[str, tuple[int, ...]]
 
-_SIZES = {"F16": 2, "BF16": 2, "F32": 4, "F64": 8}
+_SIZES = {"F16": 2, "BF16": 2, "F32": 4, "F64": 8, "F8_E4M3": 1, "F8_E5M2": 1}
 
 
 def write_header(path: Path, header: Any, data: bytes = b"", length: int | None = None) -> Path:

@@ -32,7 +32,7 @@ def denoiser_sizes(part: Part, heads: Heads) -> DenoiserSizes:
         res_blocks=res_blocks,
         depths=tuple(_depths(part, [f"input_blocks.{block}.1" for block in blocks]) for blocks in levels),
         up_depths=tuple(_up_depths(part, len(levels), level, res_blocks + 1) for level in range(len(levels))),
-        middle_depth=_depth(part, "middle_block.1") if "middle_block.2.in_layers.2.weight" in part else None,
+        middle_depth=_middle_depth(part),
         heads=tuple(heads(model_channels * multiple) for multiple in multiples),
         context_width=part.shape(f"{first}.transformer_blocks.0.attn2.to_k.weight", 2)[1],
         linear_projection=len(part.tensors[_transformer(first)].shape) == 2,
@@ -41,6 +41,11 @@ def denoiser_sizes(part: Part, heads: Heads) -> DenoiserSizes:
     _check_shape(part, sizes)
     part.check(_layout(sizes))
     return sizes
+
+
+def _middle_depth(part: Part) -> int | None:
+    depth = _depth(part, "middle_block.1")
+    return depth if depth or "middle_block.2.in_layers.2.weight" in part else None
 
 
 def _up_depths(part: Part, levels: int, level: int, blocks: int) -> tuple[int, ...]:

@@ -27,9 +27,10 @@ USABLE = 0.9
 SD1 = CheckpointFacts(
     family="sd1", family_title="", prediction="epsilon", native_size_px=512, linear_start=0.00085, linear_end=0.012,
     denoiser=DenoiserSizes(in_channels=4, out_channels=4, model_channels=320, channel_mult=(1, 2, 4, 4), res_blocks=2,
-                           attention_levels=(True, True, True, False), transformer_depth=1, heads=8, context_width=768),
+                           depths=((1, 1),) * 3 + ((0, 0),), up_depths=((1, 1, 1),) * 3 + ((0, 0, 0),), middle_depth=1, heads=(8,) * 4,
+                           context_width=768),
     autoencoder=AutoencoderSizes(channels=128, channel_mult=(1, 2, 4, 4), res_blocks=2, latent_channels=4, scale_factor=0.18215),
-    text=TextSizes(vocabulary=49408, positions=77, width=768, layers=12, heads=12, mlp_width=3072),
+    texts=(TextSizes(vocabulary=49408, positions=77, width=768, layers=12, heads=12, mlp_width=3072),),
     norm_groups=32, storage="fp16", concat_channels=0,
 )  # fmt: skip
 SDXL_TEXT = 123_060_480 + 694_659_840
@@ -57,7 +58,8 @@ def sdxl() -> UNet2DConditionModel:
 SDXL = CheckpointFacts(**{
     **vars(SD1), "native_size_px": 1024,
     "denoiser": DenoiserSizes(in_channels=4, out_channels=4, model_channels=320, channel_mult=(1, 2, 4), res_blocks=2,
-                              attention_levels=(False, True, True), transformer_depth=1, heads=8, context_width=2048),
+                              depths=((0, 0), (2, 2), (10, 10)), up_depths=((0, 0, 0), (2, 2, 2), (10, 10, 10)), middle_depth=10,
+                              heads=(5, 10, 20), context_width=2048),
 })  # fmt: skip
 """As far as the memory model looks."""
 
@@ -99,7 +101,7 @@ def half_bytes(*modules: torch.nn.Module) -> list[int]:
 
 
 def test_sd1_runs_in_4_gb_whole_at_its_native_size(sd1: Networks) -> None:
-    denoiser, vae, text = half_bytes(sd1.denoiser, sd1.autoencoder, sd1.text)
+    denoiser, vae, text = half_bytes(sd1.denoiser, sd1.autoencoder, sd1.texts[0])
     budget = int(4 * GB * USABLE)
     weights = {"denoiser": denoiser, "autoencoder": vae, "text": text}
     assert placement_for(weights, least_work(SD1, 2), budget) is Placement.WHOLE

@@ -66,14 +66,13 @@ def test_the_tiny_models(tiny_data: Path, opened: Opener) -> None:
     catalog = opened(tiny_data)
     checkpoints = {file.name: file for file in catalog.checkpoints()}
     tiny = ["tiny-a", "tiny-a-copy", "tiny-a-ema", "tiny-b", "tiny-c", "tiny-inpaint", "tiny-ip2p", "tiny-v"]
-    assert list(checkpoints) == ["sd2-a", "sdxl-a", "sdxl-refiner", *tiny]
+    others = ["sd2-a", "sd2-inpaint", "sd2-v", "sdxl-a", "sdxl-b", "sdxl-inpaint", "sdxl-refiner", "sdxl-v"]
+    assert list(checkpoints) == [*others, *tiny]
     tiny_a = checkpoints["tiny-a"]
     assert (tiny_a.title, tiny_a.sha256, tiny_a.problem, tiny_a.size_bytes) == ("tiny-a.safetensors", None, None, 16018398)
-    assert tiny_a.facts is not None and tiny_a.facts.text.heads == 4
-    assert (checkpoints["sdxl-a"].facts, checkpoints["sdxl-a"].problem) == (
-        None,
-        "This is an SDXL checkpoint; Darkroom does not load that family yet.",
-    )
+    assert tiny_a.facts is not None and tiny_a.facts.texts[0].heads == 4
+    sdxl = checkpoints["sdxl-a"].facts
+    assert sdxl is not None and (sdxl.family_title, len(sdxl.texts)) == ("SDXL", 2)
     assert names(catalog.of_kind("vae")) == ["tiny-c.vae.safetensors", "tiny-other.safetensors", "tiny-pickle.vae.pt"]
     assert names(catalog.of_kind("embedding")) == ["tiny concept.bin", "tinymany.safetensors", "tinyone.pt"]
     assert names(catalog.of_kind("hypernetwork")) == ["hyper.pt", "hyper-norm.pt"]

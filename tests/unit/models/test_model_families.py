@@ -2,14 +2,15 @@
 
 import math
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from app.models.facts import AutoencoderSizes, CheckpointFacts, DenoiserSizes, TextSizes
 from app.models.families.autoencoder import _layout as autoencoder_layout
-from app.models.families.clip_text import _layout as text_layout
 from app.models.families.denoiser import _layout as denoiser_layout
+from app.models.families.text_encoder import layout_of as text_layout
 from app.models.reading import read_facts
 from app.schema.errors import BadModelFile
 from tests.support.model_files import Shapes, tiny_shapes, torch_file, write_shapes, zeros
@@ -47,9 +48,10 @@ TINY_DENOISER = DenoiserSizes(
     model_channels=32,
     channel_mult=(1, 2, 2, 2),
     res_blocks=2,
-    attention_levels=(True, True, True, False),
-    transformer_depth=1,
-    heads=8,
+    depths=((1, 1),) * 3 + ((0, 0),),
+    up_depths=((1, 1, 1),) * 3 + ((0, 0, 0),),
+    middle_depth=1,
+    heads=(8,) * 4,
     context_width=64,
 )
 TINY_AUTOENCODER = AutoencoderSizes(channels=32, channel_mult=(1, 1, 2, 2), res_blocks=2, latent_channels=4, scale_factor=0.18215)
@@ -78,7 +80,7 @@ def test_tiny_checkpoints(
     assert (facts.storage, facts.norm_groups, facts.linear_start, facts.linear_end) == (storage, 32, 0.00085, 0.012)
     assert facts.denoiser.in_channels - facts.concat_channels == 4 and facts.denoiser.in_channels == in_channels
     assert facts.denoiser == DenoiserSizes(**{**vars(TINY_DENOISER), "in_channels": in_channels})
-    assert (facts.autoencoder, facts.text) == (TINY_AUTOENCODER, TINY_TEXT)
+    assert (facts.autoencoder, facts.texts) == (TINY_AUTOENCODER, (TINY_TEXT,))
 
 
 def test_the_embedded_checkpoint() -> None:
@@ -88,16 +90,13 @@ def test_the_embedded_checkpoint() -> None:
     assert facts.autoencoder == AutoencoderSizes(
         channels=64, channel_mult=(1, 1, 2, 2), res_blocks=1, latent_channels=4, scale_factor=0.18215
     )
-    assert (facts.text.heads, facts.text.layers, facts.text.mlp_width) == (3, 4, 384)
+    assert (facts.texts[0].heads, facts.texts[0].layers, facts.texts[0].mlp_width) == (3, 4, 384)
     assert facts.title == "pocket-emoji-v1" and facts.usage_hint is not None and "128x128" in facts.usage_hint
 
 
 @pytest.mark.parametrize(
     ("file", "says"),
     [
-        ("models/Stable-diffusion/sd2-a.safetensors", "This is a Stable Diffusion 2 checkpoint; Darkroom does not load that family yet."),
-        ("models/Stable-diffusion/sdxl-a.safetensors", "This is an SDXL checkpoint; Darkroom does not load that family yet."),
-        ("models/Stable-diffusion/sdxl-refiner.safetensors", "This is an SDXL refiner checkpoint;"),
         ("models/Stable-diffusion/tiny-c.vae.safetensors", "This is a VAE and no checkpoint. Move it to models/VAE."),
         ("models/VAE/tiny-pickle.vae.pt", "This is a VAE"),
         *((f"models/Lora/{name}.safetensors", "This is a LoRA and no checkpoint. Move it to models/Lora.") for name in (
@@ -139,13 +138,14 @@ def full_size() -> dict[str, tuple[int, ...]]:
 
 def test_a_full_size_file_without_any_hint_gets_the_familys_numbers(written: Callable[..., Path]) -> None:
     facts = read_facts(written({**full_size(), "model_ema.decay": (1,), f"{VAE}loss.logvar": (1,)}))
-    assert (facts.denoiser.heads, facts.text.heads, facts.text.activation, facts.norm_groups) == (8, 12, "quick_gelu", 32)
+    assert (facts.denoiser.heads[0], facts.texts[0].heads, facts.texts[0].activation, facts.norm_groups) == (8, 12, "quick_gelu", 32)
     assert (facts.native_size_px, facts.prediction, facts.autoencoder.scale_factor) == (512, "epsilon", 0.18215)
     assert (facts.denoiser.channel_mult, facts.autoencoder.channel_mult) == ((1, 2, 4, 4), (1, 2, 4, 4))
 
 
 def test_a_pruned_variant_with_one_block_a_level(written: Callable[..., Path]) -> None:
-    unet = DenoiserSizes(**{**vars(TINY_DENOISER), "res_blocks": 1, "channel_mult": (1, 2, 4), "attention_levels": (False, True, True)})
+    unet = DenoiserSizes(**{**vars(TINY_DENOISER), "res_blocks": 1, "channel_mult": (1, 2, 4), "heads": (8,) * 3,
+                            "depths": ((0,), (1,), (1,)), "up_depths": ((0, 0), (1, 1), (1, 1))})  # fmt: skip
     shapes = {f"{UNET}{name}": shape for name, shape in denoiser_layout(unet)}
     rest = {name: shape for name, shape in tiny_shapes("sd1", "sd1").items() if not name.startswith(UNET)}
     assert read_facts(written({**shapes, **rest}, HINTS)).denoiser == unet
@@ -153,7 +153,7 @@ def test_a_pruned_variant_with_one_block_a_level(written: Callable[..., Path]) -
 
 def test_text_encoders_as_old_transformers_named_them(written: Callable[..., Path], sd1: Shapes) -> None:
     renamed = {name.replace(".text_model.", "."): shape for name, shape in sd1.items()}
-    assert read_facts(written(renamed, HINTS)).text == TINY_TEXT
+    assert read_facts(written(renamed, HINTS)).texts == (replace(TINY_TEXT, prefix=TEXT),)
 
 
 def test_attention_of_the_autoencoder_may_be_linear(written: Callable[..., Path], sd1: Shapes) -> None:
@@ -167,7 +167,7 @@ def test_number_formats(written: Callable[..., Path], sd1: Shapes, dtype: str, s
 
 
 def test_double_precision_is_refused(written: Callable[..., Path], sd1: Shapes) -> None:
-    assert problem(written(sd1, HINTS, dtype="F64")) == "The denoiser is stored as F64; Darkroom loads F16, BF16 and F32."
+    assert problem(written(sd1, HINTS, dtype="F64")) == "The denoiser is stored as F64; Darkroom loads F16, BF16, F32 and F8."
 
 
 # ---------------------------------------------------------------- parts missing or of another layout
@@ -176,9 +176,8 @@ def test_double_precision_is_refused(written: Callable[..., Path], sd1: Shapes) 
 @pytest.mark.parametrize(
     ("prefixes", "says"),
     [
-        ([VAE], "This Stable Diffusion 1 checkpoint has no autoencoder (VAE); Darkroom needs all parts of it in one file."),
-        ([TEXT], "has no text encoder;"),
-        ([VAE, TEXT], "has no autoencoder (VAE) and no text encoder;"),
+        ([TEXT], "This Stable Diffusion 1 checkpoint has no text encoder: it is a part of one, and not whole."),
+        ([VAE, TEXT], "has no text encoder:"),
         ([UNET], "This is a VAE and no checkpoint."),
         ([UNET, VAE], "This is a text encoder and no whole checkpoint"),
         ([f"{VAE}encoder."], "The autoencoder is not complete: first_stage_model.encoder.conv_in.weight is missing."),
@@ -186,9 +185,9 @@ def test_double_precision_is_refused(written: Callable[..., Path], sd1: Shapes) 
         ([f"{UNET}time_embed.2."], "model.diffusion_model.time_embed.2.weight and 1 more are missing."),
         ([f"{UNET}input_blocks.4.0.in_layers.2.weight"], "The denoiser has a layout that is not known"),
         ([f"{UNET}input_blocks.4.1."], "the attention differs within it"),
-        ([f"{UNET}input_blocks.3.0.op.weight"], "The denoiser is not complete"),
+        ([f"{UNET}input_blocks.3.0.op.weight"], "its way up has attention elsewhere than its way down"),
         ([f"{TEXT}text_model.final_layer_norm.bias"], "The text encoder is not complete"),
-        ([f"{UNET}middle_block.1.proj_in.weight"], "a diffusion model of a family that Darkroom does not know"),
+        ([f"{UNET}middle_block.1.proj_in.weight"], "model.diffusion_model.middle_block.1.proj_in.weight is missing"),
     ],
 )
 def test_missing_parts(written: Callable[..., Path], sd1: Shapes, prefixes: list[str], says: str) -> None:
@@ -227,9 +226,9 @@ def test_networks_that_do_not_fit_each_other(written: Callable[..., Path], sd1: 
 
 
 def test_a_denoiser_without_text_attention_on_its_way(written: Callable[..., Path]) -> None:
-    unet = DenoiserSizes(**{**vars(TINY_DENOISER), "attention_levels": (False,) * 4})
+    unet = DenoiserSizes(**{**vars(TINY_DENOISER), "depths": ((0, 0),) * 4, "up_depths": ((0, 0, 0),) * 4})
     rest = {name: shape for name, shape in tiny_shapes("sd1", "sd1").items() if not name.startswith(UNET)}
-    assert "no attention to a text" in problem(written({**{UNET + n: s for n, s in denoiser_layout(unet)}, **rest}))
+    assert "a family that Darkroom does not know" in problem(written({**{UNET + n: s for n, s in denoiser_layout(unet)}, **rest}))
 
 
 # ---------------------------------------------------------------- other families by their tensors
@@ -250,7 +249,7 @@ def test_a_denoiser_without_text_attention_on_its_way(written: Callable[..., Pat
         (["encoder.block.0.layer.0.SelfAttention.q.weight"], "This is a text encoder"),
         (["control_model.input_blocks.0.0.weight"], "This is a ControlNet"),
         (["model.1.sub.0.RDB1.conv1.0.weight", "model.0.weight"], "This is an upscaler and no checkpoint. Move it to models/ESRGAN."),
-        (["model.diffusion_model.input_blocks.4.1.transformer_blocks.1.norm1.weight"], "This is an SDXL checkpoint"),
+        (["model.diffusion_model.input_blocks.4.1.transformer_blocks.1.norm1.weight"], "This is a diffusion model of a family"),
         (["fc.weight"], "This is no checkpoint of a family that Darkroom knows."),
         ([], "holds no tensors"),
     ],

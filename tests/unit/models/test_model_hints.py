@@ -41,7 +41,7 @@ def refusal(run: Callable[[], object]) -> str:
 
 def test_a_yaml_speaks_where_the_metadata_is_silent(tmp_path: Path) -> None:
     facts = read_facts(written(tmp_path, yaml=CONFIG))
-    assert (facts.denoiser.heads, facts.text.heads, facts.text.activation) == (4, 2, "gelu")
+    assert (facts.denoiser.heads, facts.texts[0].heads, facts.texts[0].activation) == ((4,) * 4, 2, "gelu")
     assert (facts.linear_start, facts.linear_end, facts.autoencoder.scale_factor) == (0.001, 0.02, 0.2)
     assert (facts.prediction, facts.native_size_px) == ("v", 128)
 
@@ -58,13 +58,13 @@ def test_metadata_beats_a_yaml(tmp_path: Path) -> None:
         "modelspec.description": "d" * 5000,
     }
     facts = read_facts(written(tmp_path, metadata, CONFIG))
-    assert (facts.denoiser.heads, facts.text.heads, facts.norm_groups, facts.autoencoder.scale_factor) == (8, 1, 16, 0.13)
+    assert (facts.denoiser.heads[0], facts.texts[0].heads, facts.norm_groups, facts.autoencoder.scale_factor) == (8, 1, 16, 0.13)
     assert (facts.prediction, facts.native_size_px, facts.linear_end) == ("epsilon", 768, 0.02)
     assert facts.title == "A title" and facts.description is not None and len(facts.description) == 2000
 
 
-@pytest.mark.parametrize(("name", "native_size_px"), [("tiny-a", 512), ("tiny-v", 512)])
-def test_the_yamls_of_the_tiny_models(name: str, native_size_px: int) -> None:
+@pytest.mark.parametrize(("name", "native_size_px"), [("tiny-a", 512), ("tiny-v", None)])
+def test_the_yamls_of_the_tiny_models(name: str, native_size_px: int | None) -> None:
     hints = hints_from_yaml(DATA / "manifests" / "yaml" / f"{name}.yaml")
     assert (hints.heads, hints.text_heads, hints.native_size_px, hints.scale_factor) == (8, 4, native_size_px, 0.18215)
     assert (hints.prediction, hints.text_activation) == ("v" if name == "tiny-v" else None, "quick_gelu")
@@ -167,7 +167,7 @@ def test_yamls_that_make_no_sense(tmp_path: Path, yaml: str, says: str) -> None:
     ],
 )
 def test_yamls_that_say_nothing(tmp_path: Path, yaml: str) -> None:
-    assert read_facts(written(tmp_path, {"darkroom.text_heads": "4"}, yaml)).text.heads == 4
+    assert read_facts(written(tmp_path, {"darkroom.text_heads": "4"}, yaml)).texts[0].heads == 4
 
 
 def bomb(nothing: str, unfold: Callable[[str], str], last: str) -> str:

@@ -48,7 +48,7 @@ def weights(checkpoint: Checkpoint) -> dict[str, torch.Tensor]:
 
 
 def answers(checkpoint: Checkpoint, context: torch.Tensor) -> list[torch.Tensor]:
-    return [checkpoint.encode_text(IDS), checkpoint.denoise(X, torch.tensor([2.0, 3.0]), context)]
+    return [checkpoint.encode_text(IDS).tokens, checkpoint.denoise(X, torch.tensor([2.0, 3.0]), context)]
 
 
 def same(one: dict[str, torch.Tensor], other: dict[str, torch.Tensor]) -> bool:
@@ -206,13 +206,13 @@ def test_a_hypernetwork_changes_what_goes_into_the_keys(own: Checkpoint, models:
 def test_an_embedding_takes_the_place_of_tokens(own: Checkpoint, tiny_models: Path) -> None:
     vectors = read_embedding(tiny_models / "embeddings" / "tinymany.safetensors")
     assert vectors.shape == (4, 64)
-    table = own._networks.text.embeddings.token_embedding.weight
+    table = own._networks.texts[0].embeddings.token_embedding.weight
     chosen = torch.tensor([320, 1929, 530, 267])
     ids = IDS.clone()
     ids[0, 3:7] = chosen
     inserted = [Inserted(0, 3, table[chosen])]
-    assert torch.equal(own.encode_text(IDS, 1, inserted), own.encode_text(ids))
-    assert not torch.equal(own.encode_text(IDS, 1, [Inserted(0, 3, vectors)]), own.encode_text(ids))
+    assert torch.equal(own.encode_text(IDS, inserted=inserted).tokens, own.encode_text(ids).tokens)
+    assert not torch.equal(own.encode_text(IDS, inserted=[Inserted(0, 3, vectors)]).tokens, own.encode_text(ids).tokens)
     assert read_embedding(tiny_models / "embeddings" / "tiny concept.bin").shape == (1, 64)
     assert read_embedding(tiny_models / "embeddings" / "tinyone.pt").shape == (1, 64)
 

@@ -7,17 +7,17 @@ from pathlib import Path
 import numpy as np
 
 from app.models.facts import AutoencoderSizes, CheckpointFacts, DenoiserSizes, TextSizes
+from app.models.keys import autoencoder_keys, denoiser_keys, text_keys
 from app.networks.build import build_networks
-from app.networks.keys import autoencoder_keys, denoiser_keys, text_keys
 
 SD15 = CheckpointFacts(
     family="sd1", family_title="Stable Diffusion 1", prediction="epsilon", native_size_px=512, linear_start=0.00085, linear_end=0.012,
     denoiser=DenoiserSizes(
         in_channels=4, out_channels=4, model_channels=320, channel_mult=(1, 2, 4, 4), res_blocks=2,
-        attention_levels=(True, True, True, False), transformer_depth=1, heads=8, context_width=768,
+        depths=((1, 1),) * 3 + ((0, 0),), up_depths=((1, 1, 1),) * 3 + ((0, 0, 0),), middle_depth=1, heads=(8,) * 4, context_width=768,
     ),
     autoencoder=AutoencoderSizes(channels=128, channel_mult=(1, 2, 4, 4), res_blocks=2, latent_channels=4, scale_factor=0.18215),
-    text=TextSizes(vocabulary=49408, positions=77, width=768, layers=12, heads=12, mlp_width=3072),
+    texts=(TextSizes(vocabulary=49408, positions=77, width=768, layers=12, heads=12, mlp_width=3072),),
     norm_groups=32, storage="fp16", concat_channels=0,
 )  # fmt: skip
 
@@ -35,7 +35,7 @@ def test_names_shapes_and_numbers_of_parameters() -> None:
     names = {
         "denoiser": denoiser_keys(parts["denoiser"], SD15.denoiser),
         "autoencoder": autoencoder_keys(parts["autoencoder"], SD15.autoencoder),
-        "text": text_keys(parts["text"], written),
+        "text": {ours: stored.name for ours, stored in text_keys(parts["text"], SD15.texts[0]).items()},
     }
     wanted = {theirs: parts[part][ours] for part, keys in names.items() for ours, theirs in keys.items()}
     assert wanted.keys() == written.keys()

@@ -11,6 +11,7 @@ from safetensors.torch import load_file
 from torch import Tensor
 
 from app.networks import Checkpoint, load_checkpoint
+from app.networks.text import ClipSkip
 
 from . import ldm_reference as ldm
 from .conftest import model_file
@@ -85,15 +86,16 @@ def test_encoder_agrees_with_the_reference(tiny_a: Checkpoint, tensors_a: dict[s
 @pytest.mark.parametrize("clip_skip", [1, 2, 3])
 def test_text_encoder_agrees_with_the_reference(tiny_a: Checkpoint, tensors_a: dict[str, Tensor], clip_skip: int) -> None:
     ids = prompt_ids()
-    assert_same(tiny_a.encode_text(ids, clip_skip), ldm.clip_text(tensors_a, ids, TEXT_HEADS, clip_skip))
+    assert_same(tiny_a.encode_text(ids, ClipSkip(clip_skip)).tokens, ldm.clip_text(tensors_a, ids, TEXT_HEADS, clip_skip))
 
 
 def test_clip_skip_out_of_range_is_clamped(tiny_a: Checkpoint, tensors_a: dict[str, Tensor]) -> None:
     """tiny-a has three layers: 4 leaves the embeddings alone, 12 has nothing more to skip; 0 is what 1 is."""
     ids = prompt_ids()
-    assert_same(tiny_a.encode_text(ids, 4), ldm.clip_text(tensors_a, ids, TEXT_HEADS, 4))
-    assert torch.equal(tiny_a.encode_text(ids, 12), tiny_a.encode_text(ids, 4))
-    assert torch.equal(tiny_a.encode_text(ids, 0), tiny_a.encode_text(ids, 1))
+    assert_same(tiny_a.encode_text(ids, ClipSkip(4)).tokens, ldm.clip_text(tensors_a, ids, TEXT_HEADS, 4))
+    twelve, four, none, one = (tiny_a.encode_text(ids, ClipSkip(layers)).tokens for layers in (12, 4, 0, 1))
+    assert torch.equal(twelve, four)
+    assert torch.equal(none, one)
 
 
 def prompt_ids() -> Tensor:
@@ -118,7 +120,7 @@ def test_half_precision_is_near_and_answers_float32(checkpoints: Path, tiny_a: C
     x, sigmas, ids, images = noise(2, 4, 8, 12), torch.tensor([5.0, 0.5]), prompt_ids(), noise(1, 3, 64, 64).clamp(-1, 1)
     pairs = [
         (half.denoise(x, sigmas, context), tiny_a.denoise(x, sigmas, context)),
-        (half.encode_text(ids, 2), tiny_a.encode_text(ids, 2)),
+        (half.encode_text(ids, ClipSkip(2)).tokens, tiny_a.encode_text(ids, ClipSkip(2)).tokens),
         (half.encode_image(images), tiny_a.encode_image(images)),
         (half.decode(x), tiny_a.decode(x)),
     ]

@@ -30,7 +30,7 @@ def answers(checkpoint: Checkpoint) -> list[Tensor]:
     images = torch.rand(1, 3, 64, 64, generator=random) * 2 - 1
     ids = torch.full((1, 77), 49407)
     denoised = checkpoint.denoise(x, torch.tensor([2.0]), context)
-    return [denoised, checkpoint.decode(x), checkpoint.encode_image(images), checkpoint.encode_text(ids)]
+    return [denoised, checkpoint.decode(x), checkpoint.encode_image(images), checkpoint.encode_text(ids).tokens]
 
 
 def assert_same_networks(one: Checkpoint, other: Checkpoint) -> None:

@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from app.sampling.guidance import Conditions, NegativeSkips, Scheduled, Watched, guided
+from app.sampling.guidance import Conditions, Context, NegativeSkips, Scheduled, Watched, guided
 from app.sampling.protocol import Denoise, Sampler
 
 
@@ -15,8 +15,8 @@ def asking(x: Tensor, times: int) -> Sampler:
     return answer
 
 
-def context(value: float, tokens: int = 77) -> Tensor:
-    return torch.full((tokens, 4), value)
+def context(value: float, tokens: int = 77) -> Context:
+    return Context(torch.full((tokens, 4), value))
 
 
 def steady(value: float, tokens: int = 77) -> Scheduled:
