@@ -67,17 +67,17 @@ class Checkpoint:
         self._hypernetworks.use(hypernetworks)
 
     def use_autoencoder(self, other: Any) -> None:
-        """Pictures are encoded and decoded by this AutoencoderKL from now on; None: by the checkpoint's own."""
+        """Pictures are encoded and decoded by this AutoencoderKL from now on; None: by the checkpoint's own.
+
+        Raises BadModelFile where the checkpoint's file has none.
+        """
+        if other is None and self.facts.vae_to_get is not None:
+            raise BadModelFile(f"This checkpoint's file has no VAE. Put {self.facts.vae_to_get} into models/VAE and choose it.")
         self._other_autoencoder = other
 
     @property
     def _autoencoder(self) -> Any:
-        chosen = self._other_autoencoder if self._other_autoencoder is not None else self._networks.autoencoder
-        if chosen is None:
-            raise BadModelFile(
-                f"This checkpoint's file has no autoencoder (VAE). Put {self.facts.vae_to_get} into models/VAE and choose it."
-            )
-        return chosen
+        return self._other_autoencoder if self._other_autoencoder is not None else self._networks.autoencoder
 
     @property
     def weights(self) -> Iterator[Tensor]:

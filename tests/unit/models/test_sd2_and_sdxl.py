@@ -200,7 +200,7 @@ TINY_HINTS = {"darkroom.num_head_channels": "16", "darkroom.text_heads": "4", "d
         (lambda s: {**s, f"{UNET}input_blocks.0.0.weight": (32, 5, 3, 3)}, "Darkroom knows SDXL with 4 and 9"),
         (lambda s: {**s, "edm_mean": (4,)}, "This is Playground 2.5"),
         (lambda s: {**s, f"{UNET}scaled_fp8": (0,)}, "scaled 8-bit numbers"),
-        (lambda s: {k: v for k, v in s.items() if not k.startswith(f"{UNET}middle_block.2.")}, "is missing"),
+        (lambda s: {k: v for k, v in s.items() if not k.startswith(f"{UNET}middle_block.2.")}, "and 9 more are missing"),
     ],
 )
 def test_what_cannot_be_loaded_and_why(
