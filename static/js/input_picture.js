@@ -1,6 +1,7 @@
 // <dk-input-picture>: the picture that img2img starts from, what is painted on it, and what a job gets of both.
 
 import { Editor, MASK_COLOUR } from "./canvas/editor.js";
+import { PaintKeeper } from "./canvas/keep.js";
 import { PaintLayer, png } from "./canvas/paint_layer.js";
 import { define, h, iconButton, isVisible, setText } from "./dom.js";
 import { DropBox, pictureIn } from "./drop.js";
@@ -36,8 +37,15 @@ class InputPicture extends HTMLElement {
     this.sent = {};
     this.box = new DropBox({ label: "Picture to start from", inputId: "img2img_file", onFile: (file) => this.read(file), onClear: () => this.set(null) });
     this.editor = new Editor("img2img", { onRemove: () => this.set(null) });
-    const layer = () => new PaintLayer(() => this.editor.draw());
-    this.layers = { mask: layer(), colour: layer(), room: layer() };
+    this.keepers = { mask: new PaintKeeper("mask"), colour: new PaintKeeper("colour") };
+    const layer = (name) => {
+      const made = new PaintLayer(() => {
+        this.editor.draw();
+        this.keepers[name]?.changed(made);
+      });
+      return made;
+    };
+    this.layers = { mask: layer("mask"), colour: layer("colour"), room: layer("room") };
     this.outpaint = new OutpaintPanel(() => this.value && attempt(() => this.reshow()));
     this.maskBox = new DropBox({ label: "Mask", inputId: "img2img_mask_file", pastes: false, onFile: (file) => attempt(() => this.readMask(file)), onClear: () => {} });
     this.maskBox.node.classList.add("dk-drop-low");
@@ -205,9 +213,10 @@ class InputPicture extends HTMLElement {
     this.tell();
   }
 
-  /** The picture that was here when the page was left. */
+  /** The picture and the paint that were here when the page was left. */
   async restore() {
     try {
+      await Promise.all(Object.entries(this.keepers).map(([name, keeper]) => keeper.restore(this.layers[name])));
       const id = localStorage.getItem(KEPT);
       if (id) await this.take(await storedInput(id), id, { follows: false });
     } catch {

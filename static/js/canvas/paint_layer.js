@@ -102,6 +102,17 @@ export class PaintLayer {
     });
   }
 
+  /** Paint that was kept, in place of what there is. */
+  restore(paint) {
+    this.resize(paint.width, paint.height);
+    this.whole((context) => {
+      context.clearRect(0, 0, this.canvas.width, this.canvas.height);
+      context.drawImage(paint, 0, 0);
+    });
+    this.history.clear();
+    this.onChange();
+  }
+
   whole(change) {
     const context = this.canvas.getContext("2d");
     context.save();
