@@ -6,7 +6,7 @@ import { PaintLayer, png } from "./canvas/paint_layer.js";
 import { define, h, iconButton, isVisible, setText } from "./dom.js";
 import { DropBox, pictureIn } from "./drop.js";
 import { storedInput, storeInput } from "./inputs.js";
-import { fill } from "./letters.js";
+import { fill, withoutSize } from "./letters.js";
 import { attempt, note } from "./notes.js";
 import { extended, markRoom, OutpaintPanel } from "./outpaint.js";
 import { ModeStrip, MODES } from "./start_modes.js";
@@ -171,7 +171,7 @@ class InputPicture extends HTMLElement {
   offerSettings({ infotext, chunk }) {
     const take = () => {
       this.offer.hidden = true;
-      attempt(() => fill("img2img", infotext, { chunk }));
+      attempt(() => fill("img2img", infotext, withoutSize({ chunk })));
     };
     this.offer.replaceChildren(h("span", {}, "This picture tells how it was made."),
       h("button", { type: "button", class: "dk-action dk-icon-paste", id: "img2img_use_settings", onclick: take }, "Use its settings"),

@@ -56,9 +56,14 @@ export async function sendFile(target, file, text, more) {
     return;
   }
   const tab = target === "inpaint" ? "img2img" : target;
-  if (text) fillTab(tab, text, more);
+  if (text) fillTab(tab, text, tab === "img2img" ? withoutSize(more) : more);
   else showTab(tab);
   if (tab === "img2img") await (await appears("dk-input-picture")).read(file, { mode: target, offers: false });
+}
+
+/** On img2img the size follows the picture itself, which a hires pass has made larger than its infotext says. */
+export function withoutSize(more = {}) {
+  return { ...more, leave: [...(more.leave ?? []), "width", "height"] };
 }
 
 /** Makes a finished picture img2img's next start; its fields and mask stay as they are, and its sub-tab unless one is named. */

@@ -119,3 +119,7 @@ def test_upscale_runs_the_hires_pass_of_that_picture(darkroom: Darkroom, made: b
     small = pixels(made).astype(float).reshape(120, 136, 3)
     shrunk = larger.astype(float).reshape(120, 2, 136, 2, 3).mean(axis=(1, 3))
     assert np.corrcoef(small.ravel(), shrunk.ravel())[0, 1] > 0.5, "it is the same picture, larger"
+    darkroom.page.locator("#txt2img_send_to_img2img").click()
+    expect(darkroom.page.locator("dk-input-picture .dk-drop-note")).to_contain_text("272 × 240")
+    expect(darkroom.field("seed", "img2img")).to_have_value("21")
+    expect(darkroom.field("width", "img2img")).to_have_value("272")  # the picture's own, not that of its first pass

@@ -102,20 +102,25 @@ export class Editor {
     this.setBrush({ hardness: Math.min(1, Math.max(0, Math.round((this.brush.hardness + by) * 100) / 100)) });
   }
 
+  /** The layer, while no stroke is being made on it: steps would get into each other's way. */
+  get still() {
+    return this.layer?.stroke ? null : this.layer;
+  }
+
   undo() {
-    this.layer?.history.undo();
+    this.still?.history.undo();
   }
 
   redo() {
-    this.layer?.history.redo();
+    this.still?.history.redo();
   }
 
   clear() {
-    this.layer?.clear();
+    this.still?.clear();
   }
 
   invert() {
-    if (!this.colours) this.layer?.invert(this.colour);
+    if (!this.colours) this.still?.invert(this.colour);
   }
 
   toggleShown() {
