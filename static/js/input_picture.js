@@ -1,5 +1,6 @@
 // <dk-input-picture>: the picture that img2img starts from, what is painted on it, and what a job gets of both.
 
+import { BatchPanel } from "./batch.js";
 import { Editor, MASK_COLOUR } from "./canvas/editor.js";
 import { PaintKeeper } from "./canvas/keep.js";
 import { PaintLayer, png } from "./canvas/paint_layer.js";
@@ -46,6 +47,7 @@ class InputPicture extends HTMLElement {
       return made;
     };
     this.layers = { mask: layer("mask"), colour: layer("colour"), room: layer("room") };
+    this.batch = new BatchPanel();
     this.outpaint = new OutpaintPanel(() => this.value && attempt(() => this.reshow()));
     this.maskBox = new DropBox({ label: "Mask", inputId: "img2img_mask_file", pastes: false, onFile: (file) => attempt(() => this.readMask(file)), onClear: () => {} });
     this.maskBox.node.classList.add("dk-drop-low");
@@ -53,7 +55,7 @@ class InputPicture extends HTMLElement {
     this.offer = h("div", { class: "dk-offer", id: "img2img_offer", role: "status", hidden: true });
     this.strip = new ModeStrip((mode) => attempt(() => this.show(mode)));
     const picture = h("div", { class: "dk-start" }, this.box.node, this.editor.node);
-    this.append(this.strip.node, picture, this.maskBox.node, this.outpaint.node, this.words, this.offer);
+    this.append(this.strip.node, picture, this.batch.node, this.maskBox.node, this.outpaint.node, this.words, this.offer);
     this.listen(picture);
     this.strip.draw();
     attempt(() => this.show(this.strip.mode));
@@ -101,7 +103,8 @@ class InputPicture extends HTMLElement {
     this.hint = hint;
     this.maskBox.node.hidden = mode !== "inpaint_upload";
     this.outpaint.node.hidden = mode !== "outpaint";
-    this.tell();
+    this.batch.node.hidden = mode !== "batch";
+    this.draw();
     this.editor.paintOn(null, false);
     if (this.value) await this.reshow();
     if (this.strip.mode === mode) this.editor.paintOn(paint ? this.layers[paint] : null, paint === "colour");
@@ -129,7 +132,7 @@ class InputPicture extends HTMLElement {
   }
 
   tell() {
-    if (!this.value || !this.shown) {
+    if (!this.value || !this.shown || this.strip.mode === "batch") {
       setText(this.words, this.hint);
       return;
     }
@@ -141,7 +144,8 @@ class InputPicture extends HTMLElement {
 
   /** Stores a file; what is no picture becomes a note. `mode`: the sub-tab that is shown then; `next`: it shows already what was painted. */
   async read(file, { mode = null, offers = true, next = false } = {}) {
-    if (mode) this.strip.choose(mode);
+    const shown = mode ?? (this.strip.mode === "batch" ? "img2img" : null);
+    if (shown) this.strip.choose(shown);
     setText(this.words, "Storing the picture …");
     this.offer.hidden = true;
     try {
@@ -208,8 +212,9 @@ class InputPicture extends HTMLElement {
   }
 
   draw() {
-    this.box.node.hidden = this.value !== null;
-    this.editor.node.hidden = this.value === null;
+    const batch = this.strip.mode === "batch";
+    this.box.node.hidden = batch || this.value !== null;
+    this.editor.node.hidden = batch || this.value === null;
     this.tell();
   }
 
@@ -226,6 +231,7 @@ class InputPicture extends HTMLElement {
 
   /** What a job starts from: ids of its pictures and of its mask. Throws with a sentence where something is missing. */
   async start() {
+    if (this.strip.mode === "batch") return this.batch.start();
     if (!this.value) return { images: [] };
     const { paint, masks, hint } = this.mode;
     const layer = paint && this.layers[paint];

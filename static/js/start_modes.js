@@ -12,6 +12,7 @@ export const MODES = {
   inpaint_sketch: { title: "Inpaint sketch", paint: "colour", masks: true, hint: "Paint what should be there; only that is drawn anew." },
   inpaint_upload: { title: "Inpaint upload", paint: "mask", masks: true, hint: "Choose a mask file; what is white in it is drawn anew." },
   outpaint: { title: "Outpaint", paint: "room", masks: true, hint: "Say how much room to add; the picture is continued there." },
+  batch: { title: "Batch", hint: "Every picture is drawn anew with these settings, one job each." },
 };
 
 export class ModeStrip {

@@ -11,6 +11,7 @@ from gradio.components import Component
 from app.models import ModelFile, chosen_checkpoint
 from app.schema.errors import DarkroomError, UnknownName
 from app.schema.params import Mode
+from app.ui.parts.batch import submit_batch
 from app.ui.parts.draft import Draft, read_draft
 from app.ui.parts.events import QUIET, RAW, script
 from app.ui.parts.fields import control_update, named
@@ -90,9 +91,11 @@ class Page:
             told = _read_letter(letter)
             if told.get("problem"):
                 return Answer(error=str(told["problem"])).as_json()
-            start = _start_of(told)
-            asked = Asked(mode=mode, values=named(names, fields), overrides=overrides, styles=styles or [], **start)
-            return submit(self.parts, asked, client=self.parts.client_of(request.request)).as_json()
+            client = self.parts.client_of(request.request)
+            asked = Asked(mode=mode, values=named(names, fields), overrides=overrides, styles=styles or [], **_start_of(told))
+            if isinstance(told.get("batch"), list):
+                return submit_batch(self.parts, asked, told, client=client).as_json()
+            return submit(self.parts, asked, client=client).as_json()
 
         inputs = [*tab.controls.values(), *self._shared(), tab.overrides, tab.styles, self.post.letter]
         js = script(f"darkroom.collect('{mode}', values)")

@@ -1,10 +1,12 @@
 """What a press of Generate on img2img, and of Upscale, makes of the page's fields."""
 
+import io
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
+from PIL import Image
 
 from app.api import client_of
 from app.jobs import Jobs, OptionsStore
@@ -14,6 +16,7 @@ from app.schema.params import GenerationParams, view_of
 from app.schema.settings import ServerSettings
 from app.server import resolver
 from app.ui import PageParts
+from app.ui.parts.batch import submit_batch
 from app.ui.parts.submit import Asked, page_params
 from app.ui.parts.upscale import HIRES, upscale_values
 from tests.support.paths import ROOT
@@ -68,6 +71,33 @@ def test_upscaling_takes_the_pictures_settings_and_the_pages_hires_fix(parts: Pa
 def test_upscaling_a_picture_that_tells_nothing_takes_the_fields(parts: PageParts) -> None:
     values = upscale_values({"infotext": "", "width": 64, "height": 64}, {**FIELDS, "hr_scale": 2.0}, parts.catalog)
     assert values["seed"] == "12" and values["enable_hr"] is True
+
+
+def stored(parts: PageParts, color: str) -> str:
+    buffer = io.BytesIO()
+    Image.new("RGB", (64, 64), color).save(buffer, "PNG")
+    return parts.jobs.inputs.add(buffer.getvalue())
+
+
+def test_a_batch_is_a_job_for_each_picture(parts: PageParts) -> None:
+    ids = [stored(parts, color) for color in ("red", "blue")]
+    batch = [{"id": ids[0], "infotext": INFOTEXT}, {"id": ids[1], "infotext": ""}]
+    asked = Asked(mode="img2img", values=FIELDS)
+    answer = submit_batch(parts, asked, {"batch": batch, "take": ["prompt", "seed", "sampler", "nonsense"]}, client="me")
+    assert answer.error is None and answer.notes == ("2 pictures are in the queue.",)
+    jobs = sorted(parts.jobs.list("me"), key=lambda job: job.created)
+    assert answer.job == jobs[0].id
+    one, other = (job.params for job in jobs)
+    assert (one.init_images, other.init_images) == ((ids[0],), (ids[1],))
+    assert (one.prompt, one.seed, one.sampler, one.steps) == ("a green leaf a house", 2**64 - 1, "Euler", 3)
+    assert (other.prompt, other.seed, other.sampler) == ("a house", 12, GenerationParams().sampler)
+
+
+@pytest.mark.parametrize("batch", [[], ["x"], [{"id": ""}], [{"id": "x"}], [{"id": PICTURE}], [{"id": PICTURE}] * 1001])
+def test_a_batch_that_cannot_be_made_starts_nothing(parts: PageParts, batch: list[object]) -> None:
+    answer = submit_batch(parts, Asked(mode="img2img", values=FIELDS), {"batch": batch}, client="me")
+    assert answer.error and answer.job is None
+    assert parts.jobs.list("me") == []
 
 
 def test_hires_fields_are_those_of_the_schema() -> None:
