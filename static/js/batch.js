@@ -54,7 +54,7 @@ export class BatchPanel {
     this.masks = new Files("masks", "Masks, if any: named as the pictures, or one for all", changed);
     this.boxes = Object.entries(TAKEN).map(([name, title]) => h("label", { class: "dk-check" },
       h("input", { type: "checkbox", id: `img2img_batch_take_${name}`, value: name }), h("span", {}, title)));
-    this.progress = h("p", { class: "dk-drop-note", id: "img2img_batch_progress", "aria-live": "polite" });
+    this.progress = h("p", { class: "dk-batch-count", id: "img2img_batch_progress", "aria-live": "polite" });
     this.node = h("div", { class: "dk-batch", id: "img2img_batch", hidden: true }, this.starts.node, this.masks.node,
       h("fieldset", { class: "dk-batch-take" }, h("legend", {}, "Taken from each picture that tells it"), ...this.boxes), this.progress);
     this.draw();
