@@ -9,7 +9,7 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from tests.browser.canvas import Canvas, a_picture, pixels
-from tests.browser.darkroom import Darkroom
+from tests.browser.darkroom import PATIENCE_MS, Darkroom
 
 DROP = """async ([selector, name, data]) => {
   const bytes = Uint8Array.from(atob(data), (letter) => letter.charCodeAt(0));
@@ -36,7 +36,7 @@ def made(darkroom: Darkroom) -> bytes:
 def test_results_are_sent_to_inpaint(darkroom: Darkroom, made: bytes) -> None:
     darkroom.page.locator("#txt2img_send_to_inpaint").click()
     canvas = darkroom.page.locator("#img2img_canvas canvas").first
-    expect(canvas).to_be_visible()
+    expect(canvas).to_be_visible(timeout=PATIENCE_MS)
     expect(darkroom.page.locator("#img2img_inpaint_tab")).to_have_attribute("aria-selected", "true")
     expect(darkroom.field("prompt", "img2img")).to_have_value("a green leaf")
     opened = Canvas(darkroom)
@@ -51,13 +51,13 @@ def test_gallery_and_png_info_send_to_inpaint(darkroom: Darkroom, made: bytes, t
     (tmp_path / "made.png").write_bytes(made)
     darkroom.page.locator("#pnginfo_file").set_input_files(tmp_path / "made.png")
     darkroom.page.locator("#pnginfo_send_to_inpaint").click()
-    expect(darkroom.page.locator("dk-input-picture .dk-drop-note")).to_contain_text("136 × 120")
+    expect(darkroom.page.locator("dk-input-picture .dk-drop-note")).to_contain_text("136 × 120", timeout=PATIENCE_MS)
     darkroom.page.locator("#img2img_remove").click()
     darkroom.page.locator("#img2img_img2img_tab").click()
     darkroom.show("gallery")
     darkroom.page.locator(".dk-wall [role=option]").first.click()
     darkroom.page.locator("#gallery_send_to_inpaint").click()
-    expect(darkroom.page.locator("dk-input-picture .dk-drop-note")).to_contain_text("136 × 120")
+    expect(darkroom.page.locator("dk-input-picture .dk-drop-note")).to_contain_text("136 × 120", timeout=PATIENCE_MS)
     expect(darkroom.page.locator("#img2img_inpaint_tab")).to_have_attribute("aria-selected", "true")
 
 
@@ -69,7 +69,7 @@ def test_dropped_picture_offers_its_settings(darkroom: Darkroom, made: bytes, tm
     expect(offer).to_be_hidden()
     darkroom.fill({"prompt": "a boat"}, "img2img")
     drop(darkroom.page, "#img2img_canvas", "made.png", made)
-    expect(offer).to_be_visible()
+    expect(offer).to_be_visible(timeout=PATIENCE_MS)
     expect(darkroom.field("prompt", "img2img")).to_have_value("a boat")
     darkroom.page.locator("#img2img_use_settings").click()
     expect(darkroom.field("prompt", "img2img")).to_have_value("a green leaf")
@@ -77,7 +77,7 @@ def test_dropped_picture_offers_its_settings(darkroom: Darkroom, made: bytes, tm
     expect(offer).to_be_hidden()
     drop(darkroom.page, "#img2img_canvas", "letter.png", b"Dear reader")
     expect(darkroom.notes()).to_contain_text("no picture")
-    expect(darkroom.page.locator("dk-input-picture .dk-drop-note")).to_contain_text("136 × 120")
+    expect(darkroom.page.locator("dk-input-picture .dk-drop-note")).to_contain_text("136 × 120", timeout=PATIENCE_MS)
 
 
 def test_result_becomes_the_next_start_and_is_compared(darkroom: Darkroom, tmp_path: Path) -> None:
@@ -89,7 +89,7 @@ def test_result_becomes_the_next_start_and_is_compared(darkroom: Darkroom, tmp_p
     darkroom.finish(1, "img2img")
     darkroom.page.locator("#img2img_before_after").click()
     before = darkroom.page.locator("#img2img_results .dk-before")
-    expect(before).to_be_visible()
+    expect(before).to_be_visible(timeout=PATIENCE_MS)
     address = before.get_attribute("src")
     assert address is not None
     assert np.array_equal(pixels(darkroom.page.request.get(address).body()), start)
@@ -120,6 +120,6 @@ def test_upscale_runs_the_hires_pass_of_that_picture(darkroom: Darkroom, made: b
     [start] = job["params"]["init_images"]
     assert np.array_equal(pixels(darkroom.page.request.get(f"{darkroom.url}api/v1/inputs/{start}").body()), pixels(made))
     darkroom.page.locator("#txt2img_send_to_img2img").click()
-    expect(darkroom.page.locator("dk-input-picture .dk-drop-note")).to_contain_text("272 × 240")
+    expect(darkroom.page.locator("dk-input-picture .dk-drop-note")).to_contain_text("272 × 240", timeout=PATIENCE_MS)
     expect(darkroom.field("seed", "img2img")).to_have_value("21")
     expect(darkroom.field("width", "img2img")).to_have_value("272")  # the picture's own, not that of its first pass
