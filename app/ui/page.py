@@ -14,6 +14,7 @@ from app.ui.parts.start import start_values
 from app.ui.parts.theme import page_theme
 from app.ui.parts.top import build_top
 from app.ui.parts.wiring import Page, build_post, opening_checkpoint
+from app.ui.tabs.extras import build_extras_tab
 from app.ui.tabs.gallery import build_gallery
 from app.ui.tabs.img2img import build_img2img
 from app.ui.tabs.models import build_models
@@ -36,9 +37,11 @@ def build_page(parts: PageParts) -> gr.Blocks:
         top = build_top(parts.catalog.checkpoints(), chosen, options)
         with gr.Tabs(elem_id="tabs", overflow_behavior="wrap") as strip:
             with gr.Tab("txt2img", id="txt2img", elem_id="tab_txt2img"):
-                txt2img = build_txt2img(start, styles)
+                txt2img = build_txt2img(start, styles, parts.jobs.scripts)
             with gr.Tab("img2img", id="img2img", elem_id="tab_img2img"):
-                img2img = build_img2img(start, styles)
+                img2img = build_img2img(start, styles, parts.jobs.scripts)
+            with gr.Tab("Extras", id="extras", elem_id="tab_extras"):
+                build_extras_tab()
             with gr.Tab("PNG Info", id="pnginfo", elem_id="tab_pnginfo"):
                 build_png_info(parts.settings.fetches_urls)
             with gr.Tab("Gallery", id="gallery", elem_id="tab_gallery"):

@@ -6,6 +6,7 @@ import "./tokens.js";
 import "./png_info.js";
 import "./gallery.js";
 import "./models.js";
+import "./extras.js";
 import "./downloads.js";
 import "./top_end.js";
 import * as draft from "./draft.js";
@@ -18,6 +19,7 @@ import * as keys from "./keys.js";
 import * as letters from "./letters.js";
 import { refreshModels } from "./models.js";
 import { shownSeed } from "./results.js";
+import { showScript } from "./scripts.js";
 import { resizesBy } from "./start_size.js";
 import * as title from "./title.js";
 import * as theme from "./theme.js";
@@ -73,6 +75,7 @@ window.darkroom = {
     return [];
   },
   shownSeed,
+  showScript,
   inputSize,
 };
 

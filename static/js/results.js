@@ -79,7 +79,7 @@ class Results extends HTMLElement {
 
   /** Newest job first, a job's pictures in their order. */
   pictures() {
-    const all = (job) => (job.grid ? [job.grid, ...job.pictures] : job.pictures);
+    const all = (job) => [...(job.grid ? [job.grid] : []), ...(job.grids ?? []), ...job.pictures];
     const made = jobsOf(this.tab).reverse().flatMap((job) => all(job).map((picture) => ({ ...picture, job })));
     return made.slice(0, STRIP_LENGTH);
   }

@@ -9,7 +9,7 @@ from playwright.sync_api import Browser, Page, ViewportSize, expect
 from tests.browser.canvas import Canvas, a_picture
 from tests.browser.darkroom import Darkroom
 
-TABS = ("txt2img", "img2img", "pnginfo", "models", "settings")
+TABS = ("txt2img", "img2img", "extras", "pnginfo", "models", "settings")
 SUB_TABS = ("img2img", "sketch", "inpaint", "inpaint_sketch", "inpaint_upload", "outpaint", "batch")
 SIZES: dict[str, ViewportSize] = {"desk": {"width": 1400, "height": 900}, "phone": {"width": 390, "height": 844}}
 

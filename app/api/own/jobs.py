@@ -16,6 +16,7 @@ from app.api.services import Services
 from app.engine.client import Stop
 from app.jobs import JobState
 from app.schema.params import GenerationParams, check_starts, make_params
+from app.schema.scripts import ScriptCall
 
 JobId = Annotated[str, Path(max_length=100)]
 
@@ -27,6 +28,7 @@ class NewJob(GenerationParams):
     mask_image: str = Field("", description="A mask in base64, in the place of `mask`.")
     styles: tuple[str, ...] = Field((), max_length=1000, description="Names of styles that are merged into the prompts.")
     save: bool = Field(True, description="Save the pictures in the outputs folder; else they are kept in memory for a while.")
+    script: ScriptCall | None = Field(None, description="A script of GET /sdapi/v1/script-info that makes the job's pictures.")
     task_id: str | None = Field(None, max_length=200, description="A name of the asker's own for the job.")
 
     @model_validator(mode="after")
@@ -64,7 +66,9 @@ def job_routes(services: Services) -> APIRouter:
             values["mask"] = services.inputs.add_mask(decoded(new.mask_image), cut=new.mask_round)
         params = make_params(**options.apply_to(values))
         request = request_key(idempotency_key, new)
-        job = jobs.submit(params, client=client_of(http), task_id=new.task_id, save=new.save, options=options, request=request)
+        job = jobs.submit(
+            params, client=client_of(http), task_id=new.task_id, save=new.save, options=options, request=request, script=new.script
+        )
         return NewJobId(id=job)
 
     @router.get("")

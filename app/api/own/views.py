@@ -37,7 +37,7 @@ class Picture(BaseModel):
         )
 
 
-_MADE = frozenset(("pictures", "beside", "grid", "error", "seconds", "cost"))
+_MADE = frozenset(("pictures", "beside", "grid", "grids", "script", "error", "seconds", "cost"))
 """Fields of a `Job` that are not the view's own."""
 
 
@@ -71,6 +71,10 @@ class Job(BaseModel):
     """Masks and the like, where options ask for them; kept in memory for a while."""
     grid: Picture | None
     """All pictures in one, once the job has ended."""
+    grids: list[Picture]
+    """Further grids that a script has made."""
+    script: str | None
+    """The script that makes the job's pictures."""
     error: Problem | None
     created: float
     started: float | None
@@ -97,6 +101,8 @@ class Job(BaseModel):
             "pictures": pictures,
             "beside": [Picture.of(picture, root) for picture in view.beside],
             "grid": grid,
+            "grids": [Picture.of(picture, root) for picture in view.further_grids],
+            "script": view.script.name if view.script else None,
             "error": error,
         }
         return cls(**same, **made)

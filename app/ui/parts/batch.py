@@ -35,7 +35,7 @@ def submit_batch(parts: PageParts, asked: Asked, told: Mapping[str, Any], *, cli
         if len(entries) > MOST_PICTURES:
             raise InvalidParams(f"A batch has at most {MOST_PICTURES} pictures; this one has {len(entries)}.")
         jobs = [page_params(parts, _of_one(parts, asked, entry, taken), options) for entry in entries]
-        first, *_ = [parts.jobs.submit(params, client=client, options=options) for params in jobs]
+        first, *_ = [parts.jobs.submit(params, client=client, options=options, script=asked.script) for params in jobs]
     except DarkroomError as error:
         return Answer(error=str(error))
     return Answer(job=first, notes=(f"{len(jobs)} pictures are in the queue." if len(jobs) > 1 else "The picture is in the queue.",))

@@ -5,11 +5,14 @@ from dataclasses import dataclass
 
 import gradio as gr
 
+from app.schema.params import Mode
 from app.schema.samplers import SAMPLERS, SCHEDULERS
+from app.scripts import ScriptTable
 from app.ui.parts.events import QUIET, script
 from app.ui.parts.fields import Controls, default_of, dropdown, element_id, icon_button, slider, title_of
 from app.ui.parts.folded import build_extras, build_hires, build_refiner
 from app.ui.parts.html import element
+from app.ui.parts.scripts import ScriptControls, build_scripts
 from app.ui.parts.sizes import size_and_batch
 from app.ui.parts.start import StartValues
 from app.ui.parts.style_editor import StyleEditor, build_style_editor
@@ -34,6 +37,7 @@ class GenerationTab:
     apply_styles: gr.Button
     edit_styles: gr.Button
     style_editor: StyleEditor
+    scripts: ScriptControls
 
 
 @dataclass(frozen=True)
@@ -46,7 +50,9 @@ class _Prompts:
     edit_styles: gr.Button
 
 
-def build_generation(tab: str, start: StartValues, styles: Sequence[str], above: Callable[[], Controls] | None = None) -> GenerationTab:
+def build_generation(
+    tab: Mode, start: StartValues, styles: Sequence[str], scripts: ScriptTable, above: Callable[[], Controls] | None = None
+) -> GenerationTab:
     """Lays out one generation tab; `above` builds what stands before the sampler row (img2img's picture) and gives its controls."""
     top = _prompt_row(tab, start, styles)
     editor = build_style_editor(tab)
@@ -60,6 +66,7 @@ def build_generation(tab: str, start: StartValues, styles: Sequence[str], above:
             if tab == "txt2img":
                 controls |= build_hires(tab)
             controls |= build_refiner(tab) | build_extras(tab)
+            chosen_script = build_scripts(tab, scripts)
             overrides = gr.Dropdown(
                 [],
                 value=[],
@@ -72,7 +79,16 @@ def build_generation(tab: str, start: StartValues, styles: Sequence[str], above:
         with gr.Column(scale=6, min_width=320, elem_classes=["dk-results-column"]):
             element("dk-results", elem_id=f"{tab}_results", tab=tab)
     return GenerationTab(
-        tab, top.controls | controls, overrides, top.styles, top.generate, top.paste, top.apply_styles, top.edit_styles, editor
+        tab,
+        top.controls | controls,
+        overrides,
+        top.styles,
+        top.generate,
+        top.paste,
+        top.apply_styles,
+        top.edit_styles,
+        editor,
+        chosen_script,
     )
 
 

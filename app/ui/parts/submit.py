@@ -8,6 +8,7 @@ from app.jobs import OptionsView
 from app.prompt import strip_comments
 from app.schema.errors import DarkroomError, InvalidParams
 from app.schema.params import GenerationParams, Mode, make_params
+from app.schema.scripts import ScriptCall
 from app.ui.parts.fields import SEEDS, title_of
 from app.ui.parts.folded import CHECKPOINTS
 from app.ui.parts.overrides import read_overrides
@@ -44,6 +45,8 @@ class Asked:
     """Ids of stored input pictures."""
     mask: str = ""
     """Id of a stored mask; empty: all of the picture is drawn anew."""
+    script: ScriptCall | None = None
+    """The script that makes the job's pictures."""
     scaled: bool = False
     """Whether the size is the picture's times a factor, in place of a width and a height."""
 
@@ -53,7 +56,7 @@ def submit(parts: PageParts, asked: Asked, *, client: str) -> Answer:
     options = parts.options.view()
     try:
         params = page_params(parts, asked, options)
-        return Answer(job=parts.jobs.submit(params, client=client, options=options))
+        return Answer(job=parts.jobs.submit(params, client=client, options=options, script=asked.script))
     except DarkroomError as error:
         return Answer(error=str(error))
 

@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import gradio as gr
@@ -87,17 +87,19 @@ class Page:
         names = (*tab.controls, *SHARED)
 
         def generate(request: gr.Request, *values: Any) -> dict[str, Any]:
-            *fields, overrides, styles, letter = values
+            *given, overrides, styles, letter = values
+            fields, scripted = given[: len(names)], given[len(names) :]
             told = _read_letter(letter)
             if told.get("problem"):
                 return Answer(error=str(told["problem"])).as_json()
             client = self.parts.client_of(request.request)
             asked = Asked(mode=mode, values=named(names, fields), overrides=overrides, styles=styles or [], **_start_of(told))
+            asked = replace(asked, script=tab.scripts.call(scripted))
             if isinstance(told.get("batch"), list):
                 return submit_batch(self.parts, asked, told, client=client).as_json()
             return submit(self.parts, asked, client=client).as_json()
 
-        inputs = [*tab.controls.values(), *self._shared(), tab.overrides, tab.styles, self.post.letter]
+        inputs = [*tab.controls.values(), *self._shared(), *tab.scripts.inputs, tab.overrides, tab.styles, self.post.letter]
         js = script(f"darkroom.collect('{mode}', values)")
         self._handle(tab.generate.click, generate, inputs, [], js=js, trigger_mode="multiple")
 

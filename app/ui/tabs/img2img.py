@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 import gradio as gr
 
+from app.scripts import ScriptTable
 from app.ui.parts.fields import RESIZE_MODES, Controls, default_of, element_id, title_of
 from app.ui.parts.generation import GenerationTab, build_generation
 from app.ui.parts.html import element
@@ -11,9 +12,9 @@ from app.ui.parts.inpainting import build_inpainting
 from app.ui.parts.start import StartValues
 
 
-def build_img2img(start: StartValues, styles: Sequence[str]) -> GenerationTab:
+def build_img2img(start: StartValues, styles: Sequence[str], scripts: ScriptTable) -> GenerationTab:
     """From a prompt and a picture; its sub-tabs are the canvas's (static/js/start_modes.js)."""
-    return build_generation("img2img", start, styles, _input_picture)
+    return build_generation("img2img", start, styles, scripts, _input_picture)
 
 
 def _input_picture() -> Controls:
