@@ -69,11 +69,9 @@ class Inputs:
 
     def size(self, name: str) -> tuple[int, int]:
         """(width, height) of a stored picture, read from its header; NotFound, or BadPicture if the file has been changed."""
-        try:
-            with _decoding(), Image.open(self._path(name), formats=("PNG",)) as picture:
-                return picture.size
-        except FileNotFoundError as error:
-            raise _not_stored(name) from error
+        self.check(name)
+        with _decoding(), Image.open(self._path(name), formats=("PNG",)) as picture:
+            return picture.size
 
     @contextmanager
     def _opened(self, data: bytes) -> Iterator[Image.Image]:

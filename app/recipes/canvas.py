@@ -13,6 +13,8 @@ from app.schema.params import GenerationParams
 
 ORIGINAL = 1
 """`inpainting_fill`: what is under the mask stays at first."""
+_ROWS_AT_ONCE = 512
+"""Copies of a whole picture in several modes would take many times its own memory."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -99,6 +101,12 @@ def _laid_over(below: Image.Image, ground: Image.Image, laid: Image.Image) -> Im
 
     Where their sizes differ (latents are resized, sides are no multiple of 8) both have the left upper corner in common, as in A1111.
     """
-    result = below.convert("RGBA")
-    result.alpha_composite(cut_out(ground, laid).convert("RGBA"))
-    return result.convert("RGB")
+    result = Image.new("RGB", below.size)
+    for top in range(0, below.height, _ROWS_AT_ONCE):
+        band = (0, top, below.width, min(top + _ROWS_AT_ONCE, below.height))
+        part = below.crop(band).convert("RGBA")
+        over = (0, min(top, ground.height), ground.width, min(band[3], ground.height))
+        if over[1] < over[3]:
+            part.alpha_composite(cut_out(ground.crop(over), laid.crop(over)).convert("RGBA"))
+        result.paste(part.convert("RGB"), band[:2])
+    return result

@@ -100,7 +100,7 @@ def blurred(mask: Pixels, sigma_x: int, sigma_y: int) -> Pixels:
     """Gaussian blur of (height, width) uint8, each axis by itself and rounded in between; the picture is mirrored at its edges."""
     for axis, sigma in ((1, sigma_x), (0, sigma_y)):
         if sigma > 0:
-            total = correlate1d(mask.astype(np.int32), gaussian_kernel(sigma), axis=axis, mode="mirror")
+            total = correlate1d(mask.astype(np.uint16), gaussian_kernel(sigma), axis=axis, mode="mirror")
             mask = ((total + _UNIT // 2) // _UNIT).astype(np.uint8)
     return mask
 

@@ -501,6 +501,28 @@ def test_img2img_starts_from_the_picture(engine: Behind) -> None:
     assert difference(weak, strong) > 10
 
 
+def test_rows_of_a_masked_job_share_forwards_with_others(engine: Behind) -> None:
+    """The mask is mixed in around a sampler's questions, so the rows themselves are like any other's; soft or not."""
+    made, _ = engine
+    start = np.random.default_rng(1).integers(0, 256, (64, 64, 3), np.uint8)
+    half = np.zeros((64, 64), np.uint8)
+    half[:, 32:] = 255
+    picture, mask = partial(np.array, start), partial(np.array, half)
+    masked = {"mode": "img2img", "init_images": ("x",), "mask": "m", "mask_blur_x": 0, "mask_blur_y": 0, "denoising_strength": 1.0}
+    jobs = [
+        job("plain", seed=2),
+        dataclasses.replace(job("hard", **masked), images=(picture,), mask=mask),
+        dataclasses.replace(job("soft", **masked, soft_inpainting=True, sampler="DDIM"), images=(picture,), mask=mask),
+    ]
+    before = made.status()
+    pictures = together(engine, *jobs)
+    after = made.status()
+    assert after.rows - before.rows == 2 * (4 + 4 + 2)  # DDIM enters its schedule one timestep late, and leaves it one early
+    assert after.forwards - before.forwards == 4
+    hard = pictures["hard"][0]
+    assert (hard[:, :32] == start[:, :32]).all() and difference(hard[:, 32:], start[:, 32:]) > 10
+
+
 def test_a_loop_that_fails_loses_its_jobs_and_is_started_anew(in_thread: Behind, monkeypatch: pytest.MonkeyPatch) -> None:
     """A mistake of ours, between the forwards: nobody waits for ever, and what was not read yet is made."""
     made, watcher = in_thread

@@ -36,7 +36,8 @@ def differences(case: dict[str, Any], answer: dict[str, Any], info: dict[str, An
         with Image.open(PARITY / "images" / name) as expected:
             drawn_text = place in case["tolerance"].get("size_only", ())  # letters are drawn a little differently everywhere
             tolerance = {"max": None} if drawn_text else case["tolerance"]
-            yield from _pixels(name, np.asarray(expected.convert("RGB")), np.asarray(got.convert("RGB")), tolerance)
+            mode = "RGBA" if expected.mode == "RGBA" else "RGB"
+            yield from _pixels(name, np.asarray(expected.convert(mode)), np.asarray(got.convert(mode)), tolerance)
         if case.get("png_text") and got.info.get("parameters") not in info["infotexts"]:
             yield f"{name}: the PNG's chunk is none of the answer's infotexts"
     if len(info["infotexts"]) != len(case["infotexts"]):

@@ -173,3 +173,60 @@ def test_cleaning_leaves_alone_what_is_being_written(inputs):
     assert len(written) == 40
     for name in written:
         inputs.check(name)
+
+
+def mask_of(inputs: Inputs, picture: Image.Image, kind: str = "PNG", *, cut: bool = True) -> np.ndarray:
+    return inputs.load(inputs.add_mask(file_of(picture, kind), cut=cut))
+
+
+def test_a_mask_is_its_alpha_or_its_brightness(inputs):
+    greys = Image.fromarray(np.array([[0, 100, 200, 255]], np.uint8))
+    assert mask_of(inputs, greys).tolist() == [[0, 100, 200, 255]], "greys stay"
+    assert mask_of(inputs, greys.convert("RGB")).tolist() == [[0, 100, 200, 255]]
+    alpha = Image.merge("RGBA", [Image.new("L", (4, 1), 255)] * 3 + [Image.fromarray(np.array([[0, 128, 129, 255]], np.uint8))])
+    assert mask_of(inputs, alpha).tolist() == [[0, 0, 255, 255]]
+    assert mask_of(inputs, alpha, cut=False).tolist() == [[0, 128, 129, 255]]
+    opaque = greys.convert("RGBA")
+    assert mask_of(inputs, opaque).tolist() == [[0, 100, 200, 255]]
+
+
+def test_masks_of_other_kinds(inputs):
+    deep = Image.fromarray(np.array([[0, 0x80FF, 0xFFFF]], np.uint16))
+    assert mask_of(inputs, deep).tolist() == [[0, 0x80, 0xFF]]
+    assert mask_of(inputs, Image.fromarray(np.array([[True, False]]))).tolist() == [[255, 0]]
+    palette = Image.new("P", (2, 1))
+    palette.putpalette([0, 0, 0, 255, 255, 255])
+    palette.putpixel((1, 0), 1)
+    assert mask_of(inputs, palette).tolist() == [[0, 255]]
+    with pytest.raises(BadPicture):
+        inputs.add_mask(b"no picture")
+    with pytest.raises(TooLarge, match="pixels"):
+        inputs.add_mask(bomb(20_000, 20_000))
+
+
+def test_a_mask_and_a_picture_of_one_look_are_two(inputs):
+    grey = Image.new("L", (3, 2), 7)
+    assert inputs.add_mask(file_of(grey)) != inputs.add(file_of(grey))
+    assert inputs.load(inputs.add_mask(file_of(grey))).shape == (2, 3)
+    assert inputs.size(inputs.add(file_of(grey))) == (3, 2)
+    with pytest.raises(NotFound):
+        inputs.size("0" * 64)
+
+
+def test_of_a_moving_picture_the_first_frame(inputs):
+    frames = [Image.new("RGB", (4, 4), colour) for colour in ("red", "lime", "blue")]
+    buffer = io.BytesIO()
+    frames[0].save(buffer, "GIF", save_all=True, append_images=frames[1:], duration=40)
+    assert tuple(inputs.load(inputs.add(buffer.getvalue()))[0, 0]) == (255, 0, 0)
+
+
+def test_inks_of_a_photo_become_colours(inputs):
+    photo = Image.new("CMYK", (16, 16), (0, 255, 255, 0))  # no cyan: red
+    red, green, blue = inputs.load(inputs.add(file_of(photo, "JPEG")))[8, 8]
+    assert red > 200 and green < 60 and blue < 60
+
+
+def test_a_cut_photo(inputs):
+    photo = file_of(Image.fromarray(np.random.default_rng(1).integers(0, 256, (64, 64, 3), np.uint8)), "JPEG")
+    with pytest.raises(BadPicture, match="cut short"):
+        inputs.add(photo[: len(photo) // 2])
