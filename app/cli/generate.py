@@ -24,7 +24,7 @@ from app.schema.settings import ServerSettings
 from app.server import checkpoint_for, with_known_checkpoints, with_known_names
 
 SETTINGS = ("data_dir", "models_dir", "ckpt_dir", "outputs_dir", "styles_file", "device", "dtype", "max_rows")
-HIDDEN = ("mode", "init_images", "mask", "quiet", "merged_styles")
+HIDDEN = ("mode", "init_images", "mask", "latent_mask", "colour_source", "inversion", "quiet", "merged_styles")
 
 
 class GenerationFailed(DarkroomError):

@@ -1,6 +1,7 @@
 """Picture to picture: the encoded picture under noise, then the end of the schedule; with a mask only a part of it."""
 
 from collections.abc import Generator
+from dataclasses import replace
 
 from torch import Tensor
 
@@ -10,6 +11,7 @@ from app.recipes.concat import Source
 from app.recipes.conditioning import Said
 from app.recipes.drawing import Drawing
 from app.recipes.input_pictures import encoded, one_each
+from app.recipes.inversion import found_noise
 from app.recipes.masks import Masks, PixelMask, pixel_mask, rounds
 from app.recipes.ops import Answer, ModelInfo, Op, Recipe
 from app.recipes.passes import Pass, Sampled, finished, sampled
@@ -91,7 +93,13 @@ def _pass(drawing: Drawing, batch: int, start: Tensor, masked: Masked | None) ->
         masked=masked,
     )
     noise = picture_noise(params, batch * params.batch_size, start.shape[1:], info, entry.span)
-    begin = entry.latents(start, noise.draw() * params.initial_noise_multiplier, params.img2img_extra_noise)
+    unit = noise.draw() * params.initial_noise_multiplier
+    if params.inversion is not None:
+        found = yield from found_noise(drawing, params.inversion, batch, start, unit, table, about.calls)
+        if found.latents is None or not found.finished:
+            return found
+        unit, about = found.latents, replace(about, before=params.inversion.steps)
+    begin = entry.latents(start, unit, params.img2img_extra_noise)
     end = yield from sampled(spec.sample(begin, entry.sigmas, noise, options, table), model, about, params.batch_size)
     return end.cleaned(spec, entry.sigmas).masked(masked)
 

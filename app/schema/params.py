@@ -10,6 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field, field_validator, model_valida
 
 from app.schema.errors import InvalidParams
 from app.schema.hires import HiresSize, hires_size
+from app.schema.inversion import Inversion
 from app.schema.samplers import SamplerName
 
 MAX_PROMPT_CHARS = 100_000
@@ -137,6 +138,7 @@ class GenerationParams(BaseModel):
 
     # Inpainting: only what a mask covers is drawn anew.
     mask: str = Field("", max_length=100, description="Id of a stored mask, white where the picture is drawn anew; empty: all of it.")
+    inversion: Inversion | None = Field(None, description="img2img begins with the noise behind the input picture, which is sought first.")
     latent_mask: str = Field(
         "", max_length=100, description="Id of a stored mask for the latents, where that is another than the one for pixels."
     )

@@ -3,6 +3,7 @@
 from collections.abc import Iterable
 
 from app.schema.params import Mode
+from app.scripts.alternative_test import ALTERNATIVE_TEST
 from app.scripts.loopback import LOOPBACK
 from app.scripts.outpainting_mk2 import OUTPAINTING_MK2
 from app.scripts.poor_mans_outpainting import POOR_MANS_OUTPAINTING
@@ -13,6 +14,7 @@ from app.scripts.sd_upscale import SD_UPSCALE
 from app.scripts.xyz_plot import XYZ_PLOT
 
 BUILT_IN: tuple[Script, ...] = (
+    ALTERNATIVE_TEST,
     LOOPBACK,
     OUTPAINTING_MK2,
     POOR_MANS_OUTPAINTING,

@@ -13,7 +13,6 @@ from tests.parity.compare import PARITY, differences, with_files
 PICTURES = ("core", "pocket", "samplers", "schedulers", "prompt", "seeds", "guidance", "adapters", "vae", "hires", "mix", "sd2", "sdxl")
 PICTURES += ("img2img", "inpaint")
 NOT_YET = {
-    r"scripts-alt-": "img2img alternative test is not there yet",
     r"hires-v$": "off by 5: in the first forward two channels near 44 differ by 0.0045 and are normalised as a group of their own "
     "(64 channels, 32 groups, one pixel), so that their sign decides. A change of the timestep by 0.02, or of the latents by 5e-4, turns "
     "it, and the picture is within 1 then; float64 agrees with us, and what made A1111's arithmetic cross over is not known",
