@@ -43,7 +43,7 @@ export class Editor {
   async show(picture) {
     this.picture = picture;
     this.stage.style.aspectRatio = `${picture.width} / ${picture.height}`;
-    this.view ??= await View.create(this.stage);
+    this.view ??= await View.create(this.stage, () => this.draw());
     if (this.picture !== picture) return;
     this.view.show(picture);
     this.layer?.resize(picture.width, picture.height);

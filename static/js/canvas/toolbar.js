@@ -77,6 +77,7 @@ export class Toolbar {
     this.size.told.textContent = `${sizePx < 10 ? sizePx.toFixed(1) : Math.round(sizePx)} px`;
     this.hardness.input.value = String(Math.round(brush.hardness * 100));
     this.hardness.told.textContent = `${Math.round(brush.hardness * 100)}%`;
+    for (const { input } of [this.size, this.hardness]) input.style.setProperty("--dk-done", `${(100 * input.value) / input.max}%`);
     this.undo.disabled = !canUndo;
     this.redo.disabled = !canRedo;
     this.shown.setAttribute("aria-pressed", String(shown));

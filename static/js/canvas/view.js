@@ -12,13 +12,14 @@ async function loadKonva() {
 }
 
 export class View {
-  /** Builds the stage inside `node`, which must have a size. */
-  static async create(node) {
-    return new View(await loadKonva(), node);
+  /** Builds the stage inside `node`; `onResize()` is called when that has another size. */
+  static async create(node, onResize) {
+    return new View(await loadKonva(), node, onResize);
   }
 
-  constructor(Konva, node) {
+  constructor(Konva, node, onResize) {
     this.node = node;
+    this.onResize = onResize;
     const layer = () => new Konva.Layer({ listening: false });
     this.stage = new Konva.Stage({ container: node, width: node.clientWidth || 1, height: node.clientHeight || 1, listening: false });
     this.below = layer();
@@ -65,6 +66,7 @@ export class View {
     if (!clientWidth || !clientHeight) return;
     this.stage.size({ width: clientWidth, height: clientHeight });
     if (this.fitted) this.fit();
+    this.onResize();
   }
 
   get zoom() {
