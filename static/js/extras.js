@@ -75,6 +75,12 @@ class Extras extends HTMLElement {
       field("upscaler_1", "Upscaler", first), field("upscaler_2", "Second upscaler", second), field("upscaler_2_visibility", "Share of the second", share));
   }
 
+  /** Takes a picture that is sent from another tab. */
+  read(file) {
+    this.show("single");
+    this.take([file], file);
+  }
+
   show(mode) {
     this.mode = mode;
     for (const button of this.modes.children) button.setAttribute("aria-pressed", String(button.dataset.mode === mode));

@@ -40,7 +40,7 @@ export class Details {
     const send = (target, label, icon) => h("button", { type: "button", class: `dk-action dk-icon-${icon}`, id: `gallery_send_to_${target}`,
       onclick: () => attempt(() => this.send(target, picture)) }, label);
     this.body.replaceChildren(image, h("div", { class: "dk-gallery-name" }, picture.place), h("div", { class: "dk-gallery-facts" }, facts.join(" · ")), this.marks(),
-      h("div", { class: "dk-actions-row" }, send("txt2img", "txt2img", "text"), send("img2img", "img2img", "image"), send("inpaint", "Inpaint", "mask"), send("pnginfo", "PNG Info", "info")),
+      h("div", { class: "dk-actions-row" }, send("txt2img", "txt2img", "text"), send("img2img", "img2img", "image"), send("inpaint", "Inpaint", "mask"), send("extras", "Extras", "zoom-in"), send("pnginfo", "PNG Info", "info")),
       h("div", { class: "dk-actions-row" }, this.link(picture, "download", "Download", ""), this.link(picture, "shield", "Without settings", "&strip=true"),
         iconButton("copy", "Copy the settings as text", () => attempt(() => this.copy(picture)), { id: "gallery_copy" }), this.trash()),
       this.infotext);

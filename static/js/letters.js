@@ -22,7 +22,7 @@ export function deliver(name, letter) {
   button.click();
 }
 
-/** Shows one of the page's tabs: txt2img, img2img, pnginfo, models, settings. */
+/** Shows one of the page's tabs: txt2img, img2img, extras, pnginfo, models, settings. */
 export function showTab(name) {
   deliver("show_tab", name);
 }
@@ -48,11 +48,14 @@ export async function sendPicture(target, picture) {
   await sendFile(target, await pictureFile(picture), picture.infotext);
 }
 
-/** Sends a picture file (and its settings, if it has any) to txt2img, img2img, its sub-tab inpaint, or PNG Info. */
+/** Tabs that take a picture's file alone, and what takes it there. */
+const TAKERS = { pnginfo: "dk-png-info", extras: "dk-extras" };
+
+/** Sends a picture file (and its settings, if it has any) to txt2img, img2img, its sub-tab inpaint, Extras, or PNG Info. */
 export async function sendFile(target, file, text, more) {
-  if (target === "pnginfo") {
-    showTab("pnginfo");
-    await (await appears("dk-png-info")).read(file);
+  if (target in TAKERS) {
+    showTab(target);
+    await (await appears(TAKERS[target])).read(file);
     return;
   }
   const tab = target === "inpaint" ? "img2img" : target;

@@ -26,7 +26,7 @@ class PngInfo extends HTMLElement {
     this.verdict = h("div", { class: "dk-verdict", id: "pnginfo_verdict", role: "status", hidden: true });
     this.buttons = h("div", { class: "dk-actions-row", hidden: true },
       this.sender("txt2img", "Send to txt2img", "text"), this.sender("img2img", "Send to img2img", "image"),
-      this.sender("inpaint", "Send to inpaint", "mask"),
+      this.sender("inpaint", "Send to inpaint", "mask"), this.sender("extras", "Send to Extras", "zoom-in"),
       h("button", { type: "button", class: "dk-action dk-icon-image", id: "pnginfo_reproduce", onclick: () => attempt(() => this.reproduce()) },
         "Reproduce"),
       h("button", { type: "button", class: "dk-action dk-icon-shield", id: "pnginfo_stripped", onclick: () => attempt(() => this.stripped()) },
@@ -103,7 +103,7 @@ class PngInfo extends HTMLElement {
     setText(this.note, told.infotext ? `${kind}${program}` : `${kind}. ${silent}`);
     this.buttons.hidden = false;
     this.buttons.querySelector("#pnginfo_send_to_txt2img").disabled = !told.infotext;
-    for (const tab of ["img2img", "inpaint"]) this.buttons.querySelector(`#pnginfo_send_to_${tab}`).disabled = !isPicture;
+    for (const tab of ["img2img", "inpaint", "extras"]) this.buttons.querySelector(`#pnginfo_send_to_${tab}`).disabled = !isPicture;
     this.buttons.querySelector("#pnginfo_reproduce").disabled = !told.whole || !isPicture;
     this.buttons.querySelector("#pnginfo_stripped").disabled = !isPicture;
     this.text.hidden = !told.infotext;

@@ -73,7 +73,7 @@ class Results extends HTMLElement {
     const save = iconButton("save", "Save a copy in log/images, with a line in log.csv", () => attempt(() => this.save()), { id: `save_${this.tab}` });
     const copy = iconButton("copy", "Copy the settings as text", () => this.copy());
     return h("div", { class: "dk-actions-row", hidden: true },
-      send("txt2img", "Send to txt2img", "text"), ...further, send("pnginfo", "Send to PNG Info", "info"),
+      send("txt2img", "Send to txt2img", "text"), ...further, send("extras", "Send to Extras", "zoom-in"), send("pnginfo", "Send to PNG Info", "info"),
       h("span", { class: "dk-icons" }, this.split, save, copy, this.open, this.download, this.stripped));
   }
 

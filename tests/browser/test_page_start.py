@@ -33,12 +33,15 @@ def made(darkroom: Darkroom) -> bytes:
     return darkroom.picture_bytes()
 
 
-def test_results_are_sent_to_inpaint(darkroom: Darkroom, made: bytes) -> None:
+def test_results_are_sent_to_inpaint_and_extras(darkroom: Darkroom, made: bytes) -> None:
     darkroom.page.locator("#txt2img_send_to_inpaint").click()
     canvas = darkroom.page.locator("#img2img_canvas canvas").first
     expect(canvas).to_be_visible(timeout=PATIENCE_MS)
     expect(darkroom.page.locator("#img2img_inpaint_tab")).to_have_attribute("aria-selected", "true")
     expect(darkroom.field("prompt", "img2img")).to_have_value("a green leaf")
+    darkroom.show("txt2img")
+    darkroom.page.locator("#txt2img_send_to_extras").click()
+    expect(darkroom.page.locator("dk-extras .dk-drop img")).to_be_visible(timeout=PATIENCE_MS)
     opened = Canvas(darkroom)
     opened.stroke((0.5, 0.5))
     [image], mask = opened.sent()
