@@ -126,7 +126,7 @@ def _entry(job: JobView, client: str, price: float | None) -> QueueEntry:
         position=job.position,
         eta_s=job.eta_s,
         pictures=len(job.pictures),
-        wanted=job.batches if job.script else job.params.batch_size * job.params.n_iter,
+        wanted=max(job.batches, len(job.pictures)) if job.script else job.params.batch_size * job.params.n_iter,
         again=job.again,
         error=Problem(code=job.error.code, message=job.error.message) if job.error else None,
         seconds=dict(job.seconds),
