@@ -3,7 +3,7 @@
 import io
 import logging
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from functools import partial
 from itertools import islice
@@ -73,6 +73,13 @@ class ScriptRun:
     def stopping(self) -> Stop | None:
         """How the whole script is being stopped, if it is."""
         return self.job.stopping
+
+
+def shared_out(seconds: Mapping[str, float], wall_s: float) -> dict[str, float]:
+    """Seconds by phase, added up over a script's jobs, brought down to the time that has passed: jobs in company all saw the same time."""
+    together = {phase: spent for phase, spent in seconds.items() if phase != "queue"}
+    share = min(1.0, wall_s / max(sum(together.values()), 1e-9))
+    return {**seconds, **{phase: spent * share for phase, spent in together.items()}}
 
 
 class ScriptRuns:

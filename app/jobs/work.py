@@ -33,7 +33,7 @@ from app.jobs.line import capacity_of, moved, next_in_line
 from app.jobs.live import LiveJob
 from app.jobs.options import OptionsStore, OptionsView
 from app.jobs.pictures import Kept, Pictures
-from app.jobs.script_runs import ScriptRuns
+from app.jobs.script_runs import ScriptRuns, shared_out
 from app.jobs.views import JobError, JobState, Sorted, together
 from app.jobs.worker import Worker
 from app.schema.errors import DarkroomError, EngineStopped
@@ -377,6 +377,8 @@ class Work:
             live.state, live.ended = "failed" if error else state, time.time()
             live.interrupted, live.loading = interrupted, None
             live.preview_pixels = live.preview = None
+            if live.row.script is not None and live.started is not None:
+                live.seconds = shared_out(live.seconds, live.ended - live.started)
             state, ended, seconds = live.state, live.ended, dict(live.seconds)
             self.figures.ended(state)
         try:

@@ -5,6 +5,7 @@ import pytest
 
 from app.engine.client import Stop
 from app.jobs import Jobs
+from app.jobs.script_runs import shared_out
 from app.schema.errors import InvalidParams, UnknownName
 from app.schema.params import make_params
 from app.schema.scripts import ScriptCall
@@ -169,3 +170,8 @@ def test_a_plan_that_breaks_fails_its_job_alone(settings, engine, options):
         assert jobs.wait(jobs.submit(small(), client="me"), 10).state == "done"
     finally:
         jobs.close()
+
+
+def test_time_that_jobs_spend_in_company_is_counted_once():
+    assert shared_out({"queue": 5.0, "steps": 30.0, "decode": 10.0}, 20.0) == {"queue": 5.0, "steps": 15.0, "decode": 5.0}
+    assert shared_out({"queue": 5.0, "steps": 3.0}, 20.0) == {"queue": 5.0, "steps": 3.0} and shared_out({}, 1.0) == {}
