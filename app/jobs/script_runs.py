@@ -59,8 +59,8 @@ class ScriptRun:
     """Jobs of the current step that are not in line yet, with their places in it."""
     active: dict[str, tuple[int, Task, LiveJob]] = field(default_factory=dict)
     """Those that are, by id."""
-    made: dict[int, list[Made]] = field(default_factory=dict)
-    """Their pictures, by the place in the step."""
+    made: dict[int, dict[int, Made]] = field(default_factory=dict)
+    """Their pictures, by the place in the step and the number in the job: one that is made again after a crash counts once."""
     size: int = 0
     """Jobs in the current step."""
     done: int = 0
@@ -161,7 +161,7 @@ class ScriptRuns:
             for place, task in enumerate(step.tasks):
                 known = list(self._known(run, task))
                 if len(known) == task.params.pictures:
-                    run.made[place] = known
+                    run.made[place] = dict(enumerate(known))
                     run.done += 1
                 else:
                     run.waiting.append((place, task))
@@ -200,7 +200,7 @@ class ScriptRuns:
     def _answered(self, run: ScriptRun) -> None:
         """The step's jobs have ended: the script goes on with their pictures."""
         with self._work.lock:
-            drawn = tuple(tuple(run.made.get(place, ())) for place in range(run.size))
+            drawn = tuple(tuple(made for _, made in sorted(run.made.get(place, {}).items())) for place in range(run.size))
         if run.stopping is None and not all(drawn):
             # A job that was skipped before its first step has no picture, and the script nothing to go on with.
             self._end(run, "done" if run.skipped else "failed", None if run.skipped else INTERNAL, interrupted=run.skipped)
@@ -251,7 +251,7 @@ class ScriptRuns:
         read = partial(self._decoded, view) if view is not None and view.format in LOSSLESS else partial(np.asarray, event.pixels)
         made = Made(event.seed, view.infotext if view else infotext_of(row, options, event), row, read)
         with self._work.lock:
-            run.made.setdefault(place, []).append(made)
+            run.made.setdefault(place, {})[event.index] = made
 
     def child_ended(self, child: LiveJob, state: JobState, error: JobError | None) -> None:
         """A job of a script has come to its end. On the jobs' worker, without the lock."""

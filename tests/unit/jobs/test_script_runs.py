@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from app.engine.client import Stop
+from app.engine.client import Lost, PictureDone, Started, Stop
 from app.jobs import Jobs
 from app.jobs.script_runs import shared_out
 from app.schema.errors import InvalidParams, UnknownName
@@ -12,7 +12,7 @@ from app.schema.scripts import ScriptCall
 from app.scripts import Draw, Outcome, Plan, Script, ScriptTable, Show, Store, Task
 from tests.support.pictures import png
 
-from .conftest import FlatEngine, name_checkpoint, pixels_of, wait_for
+from .conftest import SHA256, FlatEngine, name_checkpoint, pixels_of, wait_for
 
 MATRIX = ScriptCall(name="prompt matrix", arguments=(False, True, "positive", "comma", 0))
 
@@ -175,3 +175,30 @@ def test_a_plan_that_breaks_fails_its_job_alone(settings, engine, options):
 def test_time_that_jobs_spend_in_company_is_counted_once():
     assert shared_out({"queue": 5.0, "steps": 30.0, "decode": 10.0}, 20.0) == {"queue": 5.0, "steps": 15.0, "decode": 5.0}
     assert shared_out({"queue": 5.0, "steps": 3.0}, 20.0) == {"queue": 5.0, "steps": 3.0} and shared_out({}, 1.0) == {}
+
+
+class DyingEngine(FlatEngine):
+    """Dies once, after the first picture of the first job."""
+
+    died = False
+
+    def _make(self, job):
+        if self.died:
+            return super()._make(job)
+        self.died = True
+        self._tell(Started(job.id))
+        self._tell(PictureDone(job.id, 0, np.full((8, 16, 3), job.params.seed % 256, np.uint8), job.params.seed, "pocket", SHA256, {}))
+        return Lost(job.id, "a fault", True)
+
+
+def test_a_script_outlives_the_engine_and_counts_each_picture_once(settings, options):
+    engine = DyingEngine()
+    jobs = Jobs(settings, engine, options, resolve=name_checkpoint)
+    try:
+        call = ScriptCall(name="prompts from file or textbox", arguments=(True, False, "start", "a\nb"))
+        view = jobs.wait(jobs.submit(small(prompt="", batch_size=2), client="me", script=call), 10)
+        assert engine.died and view.state == "done" and view.error is None
+        assert [(picture.number, picture.seed) for picture in view.pictures] == [(0, 100), (1, 101), (2, 102), (3, 103)]
+        assert view.outcome.images == (0, 1, 2, 3) and len(saved := list(jobs.outputs.root.rglob("*.png"))) == 4, saved
+    finally:
+        jobs.close()
