@@ -24,7 +24,7 @@ from PIL import Image  # noqa: E402
 
 from app.jobs.inputs import Inputs  # noqa: E402
 from app.recipes.canvas import Canvas  # noqa: E402
-from app.recipes.masks import pixel_mask  # noqa: E402
+from app.recipes.masks import Masks, pixel_mask  # noqa: E402
 from app.schema.errors import TooLarge  # noqa: E402
 from app.schema.params import make_params  # noqa: E402
 
@@ -57,7 +57,8 @@ def run(step: str, width: int, height: int, folder: Path) -> None:
     )
     pixels = np.zeros((512, 512, 3), np.uint8)
     stored = inputs.stored(image.read_text()) if image.exists() else None
-    shape = pixel_mask(settings, inputs.load(mask.read_text())) if step in ("start", "finish", "finish with colours") else None
+    masks = Masks(inputs.stored(mask.read_text())) if mask.exists() else Masks()
+    shape = pixel_mask(settings, masks) if step in ("start", "finish", "finish with colours") else None
     canvas = Canvas(settings, shape)
     before, begun = _memory("VmRSS"), time.perf_counter()
     Path("/proc/self/clear_refs").write_text("5")  # the peak is counted from here
@@ -66,7 +67,7 @@ def run(step: str, width: int, height: int, folder: Path) -> None:
     elif step == "store mask":
         mask.write_text(inputs.add_mask((folder / "mask.png").read_bytes()))
     elif step == "mask":
-        pixel_mask(settings, inputs.load(mask.read_text()))
+        pixel_mask(settings, masks)
     elif step == "start":
         assert stored is not None
         canvas.start(stored)

@@ -101,6 +101,15 @@ def _laid_over(below: Image.Image, ground: Image.Image, laid: Image.Image) -> Im
 
     Where their sizes differ (latents are resized, sides are no multiple of 8) both have the left upper corner in common, as in A1111.
     """
+    if below.size != ground.size:
+        return _composited(below, ground, laid)
+    result, box = ground.copy(), laid.getbbox()
+    if box is not None:
+        result.paste(_composited(below.crop(box), ground.crop(box), laid.crop(box)), box[:2])
+    return result
+
+
+def _composited(below: Image.Image, ground: Image.Image, laid: Image.Image) -> Image.Image:
     result = Image.new("RGB", below.size)
     for top in range(0, below.height, _ROWS_AT_ONCE):
         band = (0, top, below.width, min(top + _ROWS_AT_ONCE, below.height))

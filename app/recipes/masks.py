@@ -97,7 +97,31 @@ def pixel_mask(params: GenerationParams, masks: Masks) -> PixelMask | None:
 
 
 def blurred(mask: Pixels, sigma_x: int, sigma_y: int) -> Pixels:
-    """Gaussian blur of (height, width) uint8, each axis by itself and rounded in between; the picture is mirrored at its edges."""
+    """Gaussian blur of (height, width) uint8, each axis by itself and rounded in between; the picture is mirrored at its edges.
+
+    What is far from every border in the mask stays as it is and costs nothing.
+    """
+    ground = mask[0, 0]
+    box = Image.fromarray(mask != ground).getbbox()
+    if box is None:
+        return mask
+    (left, right), (top, bottom) = _reached(box[0], box[2], sigma_x, mask.shape[1]), _reached(box[1], box[3], sigma_y, mask.shape[0])
+    result = mask.copy()
+    result[top:bottom, left:right] = _blurred_all(mask[top:bottom, left:right], sigma_x, sigma_y)
+    return result
+
+
+def _reached(low: int, high: int, sigma: int, limit: int) -> tuple[int, int]:
+    """A stretch with so much around it that what is mirrored at its ends is as even as what it stands for."""
+    reach = 2 * _reach(sigma)
+    return max(0, low - reach), min(limit, high + reach)
+
+
+def _reach(sigma: int) -> int:
+    return int(KERNEL_SIGMAS * sigma + 0.5)
+
+
+def _blurred_all(mask: Pixels, sigma_x: int, sigma_y: int) -> Pixels:
     for axis, sigma in ((1, sigma_x), (0, sigma_y)):
         if sigma > 0:
             total = correlate1d(mask.astype(np.uint16), gaussian_kernel(sigma), axis=axis, mode="mirror")
@@ -110,7 +134,7 @@ def gaussian_kernel(sigma: int) -> list[int]:
 
     The rounding of each weight is carried over to the next one, from the ends inwards; the middle takes the rest.
     """
-    reach = int(KERNEL_SIGMAS * sigma + 0.5)
+    reach = _reach(sigma)
     exact = np.exp(-(np.arange(-reach, reach + 1) ** 2) / (2 * sigma**2))
     half, carried = list[int](), 0.0
     for weight in exact[:reach] / exact.sum() * _UNIT:

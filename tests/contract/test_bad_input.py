@@ -5,6 +5,7 @@ import io
 import json
 import os
 import pickle
+import re
 import shutil
 import struct
 import zipfile
@@ -97,8 +98,9 @@ def unharmed(client: TestClient, folder: Path) -> Iterator[None]:
 
 
 def files_of(folder: Path) -> set[Path]:
-    """All that was written but the database's and the cache's own books."""
-    return {path for path in folder.rglob("*") if not path.is_dir() and ".sqlite3" not in path.name}
+    """All that was written but the database's and the cache's own books, and whole input pictures, which are kept for jobs to come."""
+    kept = re.compile(r"\.sqlite3|^[0-9a-f]{64}\.png$")
+    return {path for path in folder.rglob("*") if not path.is_dir() and not kept.search(path.name)}
 
 
 def picture(size: tuple[int, int] = (64, 64)) -> bytes:
@@ -354,3 +356,61 @@ def test_an_outputs_folder_that_cannot_be_written(client: TestClient, folder: Pa
     finally:
         outputs.unlink()
         kept.rename(outputs)
+
+
+def as_file(shown: Image.Image, kind: str = "PNG", **settings: Any) -> bytes:
+    buffer = io.BytesIO()
+    shown.save(buffer, kind, **settings)
+    return buffer.getvalue()
+
+
+def frames() -> bytes:
+    reds = [Image.new("P", (32, 32), shade) for shade in range(3)]
+    return as_file(reds[0], "GIF", save_all=True, append_images=reds[1:])
+
+
+HALF_MASK = Image.new("L", (64, 64))
+HALF_MASK.paste(255, (32, 0, 64, 64))
+UNUSUAL: dict[str, tuple[bytes, bytes]] = {
+    "mask of another size": (picture(), as_file(HALF_MASK.resize((30, 100)))),
+    "empty mask": (picture(), as_file(Image.new("L", (64, 64), 0))),
+    "full mask": (picture(), as_file(Image.new("L", (64, 64), 255))),
+    "one pixel": (picture((1, 1)), as_file(Image.new("L", (1, 1), 255))),
+    "a line": (picture((300, 1)), as_file(HALF_MASK)),
+    "CMYK": (as_file(Image.new("CMYK", (40, 40), (0, 90, 90, 0)), "JPEG"), as_file(HALF_MASK)),
+    "16 bits": (as_file(Image.new("I;16", (40, 40), 40_000)), as_file(Image.new("I;16", (40, 40), 65_535))),
+    "moving": (frames(), frames()),
+}
+
+
+@pytest.mark.parametrize("only_masked", [False, True], ids=["whole", "only masked"])
+@pytest.mark.parametrize("name", UNUSUAL)
+def test_pictures_and_masks_of_unusual_kinds_are_drawn_on(client: TestClient, name: str, only_masked: bool) -> None:
+    shown, mask = UNUSUAL[name]
+    fields = {"init_images": [text(shown)], "mask": text(mask), "inpaint_full_res": only_masked, "save_images": False}
+    response = client.post(IMG2IMG, json={**SMALL, **fields})
+    assert response.status_code == 200, response.text
+    with Image.open(io.BytesIO(base64.b64decode(response.json()["images"][0]))) as result:
+        result.load()
+
+
+@pytest.mark.parametrize("data", NO_PICTURES.values(), ids=NO_PICTURES)
+def test_a_mask_that_is_no_picture(client: TestClient, data: bytes) -> None:
+    fields = {"init_images": [text(picture())], "mask": text(data) or "!"}
+    response = client.post(IMG2IMG, json={**SMALL, **fields})
+    assert (response.status_code, response.json()["detail"]) == (500, "Invalid encoded image")
+    response = client.post("/api/v1/inputs?kind=mask", content=data, headers={"content-type": "image/png"})
+    assert response.status_code == 422 and UNREADABLE in response.json()["detail"]
+
+
+def test_a_mask_that_unpacks_to_a_huge_picture(client: TestClient) -> None:
+    response = client.post(IMG2IMG, json={**SMALL, "init_images": [text(picture())], "mask": text(bomb())})
+    assert response.status_code == 413 and "more pixels than are decoded here" in response.json()["errors"]
+
+
+def test_a_mask_without_a_picture_and_a_mask_that_is_not_there(client: TestClient) -> None:
+    response = client.post(JOBS, json={**OWN, "mask": "0" * 64})
+    assert response.status_code == 422 and "needs a picture to start from" in response.json()["detail"]
+    start = client.post("/api/v1/inputs", content=picture(), headers={"content-type": "image/png"}).json()["id"]
+    response = client.post(JOBS, json={**OWN, "mode": "img2img", "init_images": [start], "mask": "0" * 64})
+    assert response.status_code == 404 and "send it again" in response.json()["detail"]

@@ -167,7 +167,8 @@ def _archive_name(services: Services, found: Sequence[Found]) -> str:
     """By the option grid_zip_filename_pattern, filled in for the first picture."""
     entry = found[0].entry
     restored = params_from_infotext(services.gallery.told(found[0]).infotext)
-    values = {name: value for name, value in restored.values.items() if name not in ("mode", "checkpoint", "init_images", "mask")}
+    apart = ("mode", "checkpoint", "init_images", "mask", "latent_mask")
+    values = {name: value for name, value in restored.values.items() if name not in apart}
     first, last = (int(one.entry.seed) if one.entry.seed.isdecimal() else 0 for one in (found[0], found[-1]))
     facts = NameFacts(
         params=make_params(**values),

@@ -37,7 +37,7 @@ def fill_from_infotext(text: str, catalog: Catalog, *, leave: Collection[str] = 
     record = read_text(text)
     restored = params_from_infotext(record.usable)
     values = {**restored.values, **_exactly(chunk)}
-    apart = {"checkpoint", "mode", "init_images", "mask", *leave}
+    apart = {"checkpoint", "mode", "init_images", "mask", "latent_mask", *leave}
     values = {name: value for name, value in values.items() if name not in apart}
     is_whole = "steps" in restored.values
     if is_whole:

@@ -16,7 +16,7 @@ from app.ui.parts.fields import title_of
 from app.ui.parts.resources import Resource, resources_of
 from app.ui.parts.verdict import verdict_of
 
-HIDDEN = frozenset(("mode", "checkpoint", "init_images", "mask"))
+HIDDEN = frozenset(("mode", "checkpoint", "init_images", "mask", "latent_mask"))
 SIZES_OF_HIRES = ("hr_resize_x", "hr_resize_y")
 _TEXTS = (".txt", ".json")
 

@@ -19,7 +19,7 @@ def reproduce(parts: PageParts, asked: Mapping[str, Any], *, client: str) -> Ans
         if not filling.is_whole:
             raise InvalidParams("The picture tells no settings to make it again with.")
         checkpoint = {"checkpoint": filling.checkpoint.filename} if filling.checkpoint else {}
-        alone = {"mode": "txt2img", "exact": True, "batch_size": 1, "n_iter": 1, "init_images": (), "mask": ""}
+        alone = {"mode": "txt2img", "exact": True, "batch_size": 1, "n_iter": 1, "init_images": (), "mask": "", "latent_mask": ""}
         # Without a second pass the strength belongs to a picture to start from, which is not in the file.
         values = {name: value for name, value in filling.values.items() if name != "denoising_strength" or filling.values.get("enable_hr")}
         params = make_params(**options.apply_to({**values, **checkpoint, **alone}))

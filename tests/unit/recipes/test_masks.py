@@ -8,7 +8,7 @@ from PIL import Image
 
 from app.recipes.canvas import Canvas
 from app.recipes.lab import from_lab, to_lab
-from app.recipes.masks import blurred, crop_box, gaussian_kernel, pixel_mask
+from app.recipes.masks import Masks, PixelMask, blurred, crop_box, gaussian_kernel, pixel_mask
 from app.recipes.resize import COVER, FIT, LATENT, STRETCH
 from app.recipes.soft import averaged
 from app.schema.params import GenerationParams, make_params
@@ -26,6 +26,10 @@ def square(width: int, height: int, box: tuple[int, int, int, int]) -> np.ndarra
     mask = np.zeros((height, width), np.uint8)
     mask[box[1] : box[3], box[0] : box[2]] = 255
     return mask
+
+
+def masked(settings: GenerationParams, mask: np.ndarray) -> PixelMask | None:
+    return pixel_mask(settings, Masks(partial(np.array, mask)))
 
 
 def picture(width: int, height: int) -> np.ndarray:
@@ -51,6 +55,21 @@ def test_a_blur_keeps_what_is_even(sigma: int) -> None:
         assert (blurred(flat, sigma, sigma) == shade).all()
 
 
+@pytest.mark.parametrize("ground", [0, 255])
+@pytest.mark.parametrize("box", [(20, 10, 30, 14), (0, 0, 3, 3), (60, 30, 64, 40), (0, 0, 64, 40)], ids=str)
+def test_a_part_is_blurred_as_the_whole_is(ground: int, box: tuple[int, int, int, int]) -> None:
+    mask = np.full((40, 64), ground, np.uint8)
+    mask[box[1] : box[3], box[0] : box[2]] = NOISE.integers(0, 256, (box[3] - box[1], box[2] - box[0]))
+    whole = mask
+    for axis, sigma in ((1, 3), (0, 2)):
+        weights = np.array(gaussian_kernel(sigma))
+        reach = len(weights) // 2
+        padded = np.pad(whole.astype(int), [(reach, reach) if one == axis else (0, 0) for one in (0, 1)], mode="reflect")
+        windows = np.lib.stride_tricks.sliding_window_view(padded, len(weights), axis=axis)
+        whole = (windows @ weights + 128) // 256
+    assert (blurred(mask, 3, 2) == whole).all()
+
+
 @pytest.mark.parametrize(
     ("tight", "padding", "size", "expected"),
     [
@@ -71,16 +90,16 @@ def test_the_part_that_is_drawn(tight, padding, size, expected) -> None:
 
 def test_an_empty_mask_has_no_part_to_draw_alone() -> None:
     empty, full = square(64, 64, (0, 0, 0, 0)), square(64, 64, (0, 0, 64, 64))
-    assert pixel_mask(params(inpaint_full_res=True), empty) is None
-    assert pixel_mask(params(inpaint_full_res=True, inpainting_mask_invert=True), full) is None
-    whole = pixel_mask(params(), empty)
+    assert masked(params(inpaint_full_res=True), empty) is None
+    assert masked(params(inpaint_full_res=True, inpainting_mask_invert=True), full) is None
+    whole = masked(params(), empty)
     assert whole is not None and whole.box is None and whole.drawn.getextrema() == (0, 0)
 
 
 def test_outside_the_blurred_mask_the_original_stays_exactly() -> None:
     start, drawn = picture(96, 80), picture(96, 80)
     mask = square(96, 80, (30, 30, 60, 50))
-    canvas = Canvas(settings := params(width=96, height=80, mask_blur_x=3, mask_blur_y=3), pixel_mask(settings, mask))
+    canvas = Canvas(settings := params(width=96, height=80, mask_blur_x=3, mask_blur_y=3), masked(settings, mask))
     result = canvas.finish(partial(np.array, start), drawn).pixels
     outside = blurred(mask, 3, 3) == 0
     assert 0 < outside.sum() < outside.size
@@ -92,7 +111,7 @@ def test_outside_the_blurred_mask_the_original_stays_exactly() -> None:
 def test_only_masked_draws_the_part_large_and_puts_it_back() -> None:
     start, mask = picture(200, 160), square(200, 160, (100, 40, 132, 72))
     settings = params(inpaint_full_res=True, inpaint_full_res_padding=0, mask_blur_x=0, mask_blur_y=0)
-    canvas = Canvas(settings, pixel_mask(settings, mask))
+    canvas = Canvas(settings, masked(settings, mask))
     seen = canvas.start(partial(np.array, start))
     assert seen.shape == (64, 64, 3)
     assert (seen == np.asarray(Image.fromarray(start[40:72, 100:132]).resize((64, 64), Image.Resampling.LANCZOS))).all()
@@ -107,7 +126,7 @@ def test_what_is_under_the_mask_is_filled_from_around_it() -> None:
     start[16:48, 16:48] = (0, 255, 0)
     mask = square(64, 64, (16, 16, 48, 48))
     settings = params(inpainting_fill=0, mask_blur_x=0, mask_blur_y=0)
-    seen = Canvas(settings, pixel_mask(settings, mask)).start(partial(np.array, start))
+    seen = Canvas(settings, masked(settings, mask)).start(partial(np.array, start))
     assert np.abs(seen.astype(int) - (200, 40, 90)).max() <= 6  # faint layers of 8 bits have few colours
 
 
@@ -117,7 +136,7 @@ def test_what_is_under_the_mask_is_filled_from_around_it() -> None:
 @pytest.mark.parametrize("only_masked", [False, True], ids=["whole", "only masked"])
 def test_pictures_and_masks_of_every_shape(size, mask_size, mode, only_masked) -> None:
     settings = params(resize_mode=mode, inpaint_full_res=only_masked, inpainting_fill=0, return_mask=True, return_mask_composite=True)
-    mask = pixel_mask(settings, np.full(mask_size[::-1], 255, np.uint8))
+    mask = masked(settings, np.full(mask_size[::-1], 255, np.uint8))
     canvas, start = Canvas(settings, mask), partial(np.array, picture(*size))
     seen = canvas.start(start)
     assert seen.shape == ((size[1], size[0], 3) if mode == LATENT and not only_masked else (64, 64, 3))
