@@ -173,6 +173,16 @@ SECTIONS: tuple[tuple[str, tuple[Setting, ...]], ...] = (
         ),
     ),
     (
+        "SDXL",
+        (
+            Setting("sdxl_crop_top", "Crop top", "Where the picture is told to be cut out of a larger one."),
+            Setting("sdxl_crop_left", "Crop left"),
+            Setting("sdxl_refiner_low_aesthetic_score", "Refiner's aesthetic score of the negative prompt"),
+            Setting("sdxl_refiner_high_aesthetic_score", "Refiner's aesthetic score of the prompt"),
+            Setting("sdxl_clip_l_skip", "Clip skip acts on SDXL's first text encoder"),
+        ),
+    ),
+    (
         "Memory",
         (
             Setting("sd_checkpoints_limit", "Most checkpoints in memory", "1: as many as there is room for."),
