@@ -1,11 +1,12 @@
 #!/usr/bin/env python3
-"""Writes a checkpoint with the layout and the size of Stable Diffusion 1.5 and random fp16 weights (2.1 GB), tensor by tensor.
+"""Writes a checkpoint with the layout and the size of Stable Diffusion 1.5 (2.1 GB) or of SDXL (6.9 GB) and random fp16 weights.
 
-    python bench/make_full_size.py PATH.safetensors [--seed 0]
+    python bench/make_full_size.py PATH.safetensors [--family sdxl] [--seed 0]
 
 What it draws is noise, but it costs exactly what the real model costs: 859.5M numbers in the denoiser, 123M in the text
 encoder, 84M in the autoencoder. Weights are scaled by the width of what they sum over and norms are the identity, so nothing
-overflows in half precision. Needs numpy only, and about 0.4 GB of memory.
+overflows in half precision. SDXL has 2,567M in the denoiser, 123M and 695M in its text encoders. Needs numpy only, and about
+0.4 GB of memory.
 """
 
 import argparse
@@ -38,19 +39,24 @@ def norm(name: str, width: int) -> Iterator[Tensor]:
     yield from layer(name, width)
 
 
-def denoiser() -> Iterator[Tensor]:
-    """CompVis' UNetModel: two residual blocks a level, transformers in all levels but the coarsest."""
+def denoiser(context: int = CONTEXT, depths: tuple[int, ...] = (1, 1, 1, 0), vector: int = 0) -> Iterator[Tensor]:
+    """CompVis' UNetModel: two residual blocks a level, each with a transformer of the level's depth; the middle has the deepest.
+
+    Where it is told a vector beside the time (SDXL), projections are linear layers.
+    """
     emb = 4 * CHANNELS
     yield from layer("time_embed.0", emb, CHANNELS)
     yield from layer("time_embed.2", emb, emb)
+    if vector:
+        yield from layer("label_emb.0.0", emb, vector)
+        yield from layer("label_emb.0.2", emb, emb)
     yield from layer("input_blocks.0.0", CHANNELS, 4, 3, 3)
     skips, width, block = [CHANNELS], CHANNELS, 1
-    coarsest = len(MULTIPLES) - 1
-    for level, multiple in enumerate(MULTIPLES):
+    coarsest, multiples = len(depths) - 1, MULTIPLES[: len(depths)]
+    for level, multiple in enumerate(multiples):
         for _ in range(2):
             yield from residual(f"input_blocks.{block}.0", width, width := CHANNELS * multiple, emb)
-            if level < coarsest:
-                yield from transformer(f"input_blocks.{block}.1", width)
+            yield from transformer(f"input_blocks.{block}.1", width, depths[level], context, linear=bool(vector))
             skips.append(width)
             block += 1
         if level < coarsest:
@@ -58,15 +64,14 @@ def denoiser() -> Iterator[Tensor]:
             skips.append(width)
             block += 1
     yield from residual("middle_block.0", width, width, emb)
-    yield from transformer("middle_block.1", width)
+    yield from transformer("middle_block.1", width, max(depths), context, linear=bool(vector))
     yield from residual("middle_block.2", width, width, emb)
-    for block in range(3 * len(MULTIPLES)):
+    for block in range(3 * len(multiples)):
         level = coarsest - block // 3
-        yield from residual(f"output_blocks.{block}.0", width + skips.pop(), width := CHANNELS * MULTIPLES[level], emb)
-        if level < coarsest:
-            yield from transformer(f"output_blocks.{block}.1", width)
+        yield from residual(f"output_blocks.{block}.0", width + skips.pop(), width := CHANNELS * multiples[level], emb)
+        yield from transformer(f"output_blocks.{block}.1", width, depths[level], context, linear=bool(vector))
         if level and block % 3 == 2:
-            yield from layer(f"output_blocks.{block}.{2 if level < coarsest else 1}.conv", width, width, 3, 3)
+            yield from layer(f"output_blocks.{block}.{2 if depths[level] else 1}.conv", width, width, 3, 3)
     yield from norm("out.0", width)
     yield from layer("out.2", 4, width, 3, 3)
 
@@ -82,21 +87,25 @@ def residual(name: str, before: int, after: int, emb: int) -> Iterator[Tensor]:
         yield from layer(f"{name}.skip_connection", after, before, 1, 1)
 
 
-def transformer(name: str, width: int) -> Iterator[Tensor]:
-    """CompVis' SpatialTransformer of depth one."""
-    inner = f"{name}.transformer_blocks.0"
+def transformer(name: str, width: int, depth: int, context: int, *, linear: bool) -> Iterator[Tensor]:
+    """CompVis' SpatialTransformer; nothing for depth 0."""
+    if not depth:
+        return
+    ones = () if linear else (1, 1)
     yield from norm(f"{name}.norm", width)
-    yield from layer(f"{name}.proj_in", width, width, 1, 1)
-    for attention, context in (("attn1", width), ("attn2", CONTEXT)):
-        yield from layer(f"{inner}.{attention}.to_q", width, width, bias=False)
-        yield from layer(f"{inner}.{attention}.to_k", width, context, bias=False)
-        yield from layer(f"{inner}.{attention}.to_v", width, context, bias=False)
-        yield from layer(f"{inner}.{attention}.to_out.0", width, width)
-    yield from layer(f"{inner}.ff.net.0.proj", 8 * width, width)
-    yield from layer(f"{inner}.ff.net.2", width, 4 * width)
-    for i in (1, 2, 3):
-        yield from norm(f"{inner}.norm{i}", width)
-    yield from layer(f"{name}.proj_out", width, width, 1, 1)
+    yield from layer(f"{name}.proj_in", width, width, *ones)
+    for number in range(depth):
+        inner = f"{name}.transformer_blocks.{number}"
+        for attention, other in (("attn1", width), ("attn2", context)):
+            yield from layer(f"{inner}.{attention}.to_q", width, width, bias=False)
+            yield from layer(f"{inner}.{attention}.to_k", width, other, bias=False)
+            yield from layer(f"{inner}.{attention}.to_v", width, other, bias=False)
+            yield from layer(f"{inner}.{attention}.to_out.0", width, width)
+        yield from layer(f"{inner}.ff.net.0.proj", 8 * width, width)
+        yield from layer(f"{inner}.ff.net.2", width, 4 * width)
+        for i in (1, 2, 3):
+            yield from norm(f"{inner}.norm{i}", width)
+    yield from layer(f"{name}.proj_out", width, width, *ones)
 
 
 def autoencoder() -> Iterator[Tensor]:
@@ -157,13 +166,34 @@ def text_encoder() -> Iterator[Tensor]:
     yield from norm("final_layer_norm", CONTEXT)
 
 
-def checkpoint() -> dict[str, tuple[int, ...]]:
+def openclip_text_encoder(width: int = 1280, layers: int = 32) -> Iterator[Tensor]:
+    """The text half of OpenCLIP ViT-bigG/14."""
+    yield "token_embedding.weight", (VOCABULARY, width)
+    yield "positional_embedding", (POSITIONS, width)
+    for i in range(layers):
+        name = f"transformer.resblocks.{i}"
+        yield f"{name}.attn.in_proj_weight", (3 * width, width)
+        yield f"{name}.attn.in_proj_bias", (3 * width,)
+        yield from layer(f"{name}.attn.out_proj", width, width)
+        yield from norm(f"{name}.ln_1", width)
+        yield from layer(f"{name}.mlp.c_fc", 4 * width, width)
+        yield from layer(f"{name}.mlp.c_proj", width, 4 * width)
+        yield from norm(f"{name}.ln_2", width)
+    yield from norm("ln_final", width)
+    yield "text_projection", (width, width)
+
+
+def checkpoint(family: str = "sd1") -> dict[str, tuple[int, ...]]:
     """All names and shapes."""
-    parts = {
-        "cond_stage_model.transformer.text_model.": text_encoder(),
-        "first_stage_model.": autoencoder(),
-        "model.diffusion_model.": denoiser(),
-    }
+    if family == "sdxl":
+        own = {
+            "conditioner.embedders.0.transformer.text_model.": text_encoder(),
+            "conditioner.embedders.1.model.": openclip_text_encoder(),
+            "model.diffusion_model.": denoiser(2048, (0, 2, 10), 2816),
+        }
+    else:
+        own = {"cond_stage_model.transformer.text_model.": text_encoder(), "model.diffusion_model.": denoiser()}
+    parts = {**own, "first_stage_model.": autoencoder()}
     return {prefix + name: shape for prefix, tensors in parts.items() for name, shape in tensors}
 
 
@@ -172,13 +202,13 @@ def numbers(name: str, shape: tuple[int, ...], random: np.random.Generator) -> n
     """fp16 weights: embeddings as CLIP's, norms the identity, layers with unit gain."""
     if len(shape) == 1:
         return np.full(shape, 1.0 if name.endswith(".weight") else 0.0, np.float16)
-    scale = 0.02 if "embedding.weight" in name else 1.0 / math.sqrt(math.prod(shape[1:]))
+    scale = 0.02 if "embedding" in name else 1.0 / math.sqrt(math.prod(shape[1:]))
     return (random.standard_normal(shape, np.float32) * np.float32(scale)).astype(np.float16)
 
 
-def write(path: Path, seed: int) -> int:
+def write(path: Path, seed: int, family: str = "sd1") -> int:
     """Writes the file (complete or not at all) and returns how many numbers it holds."""
-    shapes = checkpoint()
+    shapes = checkpoint(family)
     header: dict[str, object] = {}
     offset = 0
     for name, shape in shapes.items():
@@ -201,10 +231,11 @@ def main() -> int:
     """The command."""
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("path", type=Path, help="the .safetensors file to write")
+    parser.add_argument("--family", choices=("sd1", "sdxl"), default="sd1")
     parser.add_argument("--seed", type=int, default=0)
     args = parser.parse_args()
     args.path.parent.mkdir(parents=True, exist_ok=True)
-    total = write(args.path, args.seed)
+    total = write(args.path, args.seed, args.family)
     print(f"{args.path}: {total / 1e6:.1f}M numbers, {args.path.stat().st_size / 1e9:.2f} GB")
     return 0
 

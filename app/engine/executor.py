@@ -159,11 +159,13 @@ class Executor:
         context = torch.cat([s.of(s.op.context).repeat(1, tokens // s.op.context.shape[1], 1) for s in slices])
         concats = [s.of(s.op.concat) for s in slices if s.op.concat is not None]
         told = [t for s in slices if s.op.timesteps is not None for t in s.op.timesteps[s.start : s.start + s.rows]]
+        read = [t for s in slices if s.op.read_sigmas is not None for t in s.op.read_sigmas[s.start : s.start + s.rows]]
         vectors = [s.of(s.op.vector) for s in slices if s.op.vector is not None]
         more = [
             torch.cat(concats) if concats else None,
             torch.tensor(told, dtype=torch.float32) if told else None,
             torch.cat(vectors) if vectors else None,
+            torch.tensor(read, dtype=torch.float32) if read else None,
         ]
 
         def forward(take: slice) -> Tensor:
@@ -212,11 +214,11 @@ class Executor:
         rows = len(x)
         spare = self.bucket(rows) - rows
         x, sigmas = self._padded(x, spare), self._padded(sigmas, spare)
-        context, concat, timesteps, vector = (None if one is None else self._padded(one, spare) for one in more)
+        context, concat, timesteps, vector, read = (None if one is None else self._padded(one, spare) for one in more)
         assert context is not None
         estimate = forward_bytes(checkpoint.facts, len(x), x.shape[2], x.shape[3], self.memory.itemsize)
         with self.counters.timed(), self._measured("forward", estimate):
-            answer = checkpoint.denoise(x, sigmas, context, concat, timesteps, vector, network)
+            answer = checkpoint.denoise(x, sigmas, context, concat, timesteps, vector, read, network)
         self.counters.forwards += 1
         self.counters.rows += rows
         return answer[:rows]

@@ -5,6 +5,7 @@ Tables run from our modules' names to the file's, so nothing else of a file (EMA
 
 import re
 from collections.abc import Iterable, Mapping
+from functools import lru_cache
 from typing import NamedTuple
 
 from app.models.facts import AutoencoderSizes, DenoiserSizes, TextSizes
@@ -31,12 +32,36 @@ _DENOISER_RESNET = {
     "conv_shortcut": "skip_connection",
 }
 _AUTOENCODER_RESNET = {"conv_shortcut": "nin_shortcut"}
-_AUTOENCODER_ATTENTION = {"group_norm": "norm", "to_q": "q", "to_k": "k", "to_v": "v", "to_out.0": "proj_out"}
+_AUTOENCODER_ATTENTION = {
+    "group_norm": "norm", "to_q": "q", "to_k": "k", "to_v": "v", "to_out.0": "proj_out",
+    "query": "q", "key": "k", "value": "v", "proj_attn": "proj_out",
+}  # fmt: skip
+"""The second row: what diffusers called them in 2022."""
+
+
+class Blocks(NamedTuple):
+    """How many blocks a UNet or autoencoder has: all that names depend on."""
+
+    levels: int
+    res_blocks: int
+    attention_levels: tuple[bool, ...]
+    """Of a UNet, from the finest."""
 
 
 def denoiser_keys(names: Iterable[str], sizes: DenoiserSizes) -> dict[str, str]:
     """UNet2DConditionModel's parameter names to those of CompVis' `openaimodel`, in the file."""
-    table = {
+    table = _denoiser_table(Blocks(len(sizes.channel_mult), sizes.res_blocks, sizes.attention_levels))
+    return {name: DENOISER_PREFIX + _translated(name, table) for name in names}
+
+
+def denoiser_names(name: str, blocks: Blocks) -> str:
+    """What CompVis calls a parameter of diffusers' UNet; KeyError for one that it has not."""
+    return _translated(name, _denoiser_table(blocks))
+
+
+@lru_cache(maxsize=4)
+def _denoiser_table(blocks: Blocks) -> Mapping[str, str]:
+    return {
         "time_embedding.linear_1": "time_embed.0",
         "time_embedding.linear_2": "time_embed.2",
         "conv_in": "input_blocks.0.0",
@@ -44,19 +69,20 @@ def denoiser_keys(names: Iterable[str], sizes: DenoiserSizes) -> dict[str, str]:
         "conv_out": "out.2",
         "class_embedding.linear_1": "label_emb.0.0",
         "class_embedding.linear_2": "label_emb.0.2",
+        "add_embedding.linear_1": "label_emb.0.0",  # as SDXL's is called in files
+        "add_embedding.linear_2": "label_emb.0.2",
         **_inside("mid_block.resnets.0", "middle_block.0", _DENOISER_RESNET),
         "mid_block.attentions.0": "middle_block.1",
         **_inside("mid_block.resnets.1", "middle_block.2", _DENOISER_RESNET),
-        **_denoiser_way_down(sizes),
-        **_denoiser_way_up(sizes),
+        **_denoiser_way_down(blocks),
+        **_denoiser_way_up(blocks),
     }
-    return {name: DENOISER_PREFIX + _translated(name, table) for name in names}
 
 
-def _denoiser_way_down(sizes: DenoiserSizes) -> dict[str, str]:
+def _denoiser_way_down(sizes: Blocks) -> dict[str, str]:
     table: dict[str, str] = {}
     block = 1
-    for level in range(len(sizes.channel_mult)):
+    for level in range(sizes.levels):
         for i in range(sizes.res_blocks):
             table |= _inside(f"down_blocks.{level}.resnets.{i}", f"input_blocks.{block}.0", _DENOISER_RESNET)
             table[f"down_blocks.{level}.attentions.{i}"] = f"input_blocks.{block}.1"
@@ -66,7 +92,7 @@ def _denoiser_way_down(sizes: DenoiserSizes) -> dict[str, str]:
     return table
 
 
-def _denoiser_way_up(sizes: DenoiserSizes) -> dict[str, str]:
+def _denoiser_way_up(sizes: Blocks) -> dict[str, str]:
     table: dict[str, str] = {}
     block = 0
     for level, attention in enumerate(reversed(sizes.attention_levels)):
@@ -80,7 +106,18 @@ def _denoiser_way_up(sizes: DenoiserSizes) -> dict[str, str]:
 
 def autoencoder_keys(names: Iterable[str], sizes: AutoencoderSizes) -> dict[str, str]:
     """AutoencoderKL's parameter names to those of CompVis' autoencoder, in the file."""
-    levels = len(sizes.channel_mult)
+    table = _autoencoder_table(Blocks(len(sizes.channel_mult), sizes.res_blocks, ()))
+    return {name: AUTOENCODER_PREFIX + _translated(name, table) for name in names}
+
+
+def autoencoder_names(name: str, blocks: Blocks) -> str:
+    """What CompVis calls a parameter of diffusers' autoencoder; KeyError for one that it has not."""
+    return _translated(name, _autoencoder_table(blocks))
+
+
+@lru_cache(maxsize=4)
+def _autoencoder_table(sizes: Blocks) -> Mapping[str, str]:
+    levels = sizes.levels
     table = {name: name for name in ("quant_conv", "post_quant_conv")}
     for side in ("encoder", "decoder"):
         table |= {f"{side}.conv_in": f"{side}.conv_in", f"{side}.conv_norm_out": f"{side}.norm_out", f"{side}.conv_out": f"{side}.conv_out"}
@@ -95,7 +132,7 @@ def autoencoder_keys(names: Iterable[str], sizes: AutoencoderSizes) -> dict[str,
         for i in range(sizes.res_blocks + 1):
             table |= _inside(f"decoder.up_blocks.{level}.resnets.{i}", f"decoder.up.{numbered}.block.{i}", _AUTOENCODER_RESNET)
         table[f"decoder.up_blocks.{level}.upsamplers.0.conv"] = f"decoder.up.{numbered}.upsample.conv"
-    return {name: AUTOENCODER_PREFIX + _translated(name, table) for name in names}
+    return table
 
 
 _OPENCLIP_LAYER = {

@@ -2,11 +2,13 @@
 
 import logging
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import TypeVar
 
 from app.models.facts import CheckpointFacts
 from app.models.families import recognise
+from app.models.forms import stored_names
 from app.models.header import Header, read_safetensors_header
 from app.models.hints import hints_from_metadata, hints_from_tensors, hints_from_yaml, yaml_beside
 from app.models.pickle_header import read_pickle_header
@@ -30,6 +32,7 @@ def read_facts(path: Path) -> CheckpointFacts:
     Raises BadModelFile if it cannot be loaded: one sentence that says why and does not repeat the file's name.
     """
     header = read_header(path)
+    header = replace(header, tensors={ours: header.tensors[theirs] for ours, theirs in stored_names(header.tensors.keys()).items()})
     family = recognise(header)
     beside = yaml_beside(path)
     hints = hints_from_tensors(header.tensors.keys()).or_else(hints_from_metadata(header.metadata))

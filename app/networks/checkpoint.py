@@ -14,7 +14,7 @@ from app.networks.adapters import Hypernetwork, Hypernetworks, Patches, Strength
 from app.networks.adapters.names import aliases
 from app.networks.build import TEXT_PARTS, Networks, build_autoencoder, build_networks
 from app.networks.denoiser import predict, told
-from app.networks.noise import SigmaTable, cumulative_alphas, denoised, network_input
+from app.networks.noise import SigmaTable, cumulative_alphas, denoised, network_input, noise_of
 from app.networks.offload import Visits
 from app.networks.sharing import Twins
 from app.networks.text import LAST_LAYER, ClipSkip, Encoded, Inserted, encode_text
@@ -127,6 +127,7 @@ class Checkpoint:
         concat: Tensor | None = None,
         timesteps: Tensor | None = None,
         vector: Tensor | None = None,
+        read_sigmas: Tensor | None = None,
         network: NetworkSettings = PLAIN,
     ) -> Tensor:
         """The clean latents the network sees in each row of `x` (rows, channels, h, w) at its sigma (rows,).
@@ -134,7 +135,8 @@ class Checkpoint:
         `context` is (rows, tokens, width). `concat` (rows, further channels, h, w) is for checkpoints with
         `facts.concat_channels`; it goes to the network as it is, behind the scaled `x`. `timesteps` (rows,) are told to the network
         in the place of those that its own noise schedule has for the sigmas. `vector` (rows, pooled width + numbers) is what
-        `facts.rules.told` asks for: the pooled text and the numbers themselves.
+        `facts.rules.told` asks for: the pooled text and the numbers themselves. A v-prediction is read as noise at `read_sigmas` (rows,)
+        where they are given.
         """
         self.need("denoiser")
         x, sigmas = x.to(self.device, torch.float32), sigmas.to(self.device, torch.float32)
@@ -148,6 +150,8 @@ class Checkpoint:
         unet = self._networks.denoiser
         with circular(unet, network.tiling), merging(unet, network.token_merging, *x.shape[2:]):
             answer = predict(unet, scaled.to(self.dtype), timesteps, context, vector)
+        if read_sigmas is not None:
+            return denoised(x, sigmas, noise_of(network_input(x, sigmas), read_sigmas.to(self.device), answer.float()), "epsilon")
         return denoised(x, sigmas, answer.float(), self.facts.prediction)
 
     @torch.no_grad()

@@ -57,5 +57,11 @@ def denoised(x: Tensor, sigmas: Tensor, answer: Tensor, prediction: Prediction) 
     return answer * (-sigma / square.sqrt()) + x * (1.0 / square)
 
 
+def noise_of(unit: Tensor, sigmas: Tensor, answer: Tensor) -> Tensor:
+    """The noise in latents of unit variance that a v-prediction stands for at these noise levels (Salimans & Ho 2022)."""
+    alpha = _by_row(1.0 / (sigmas.square() + 1.0).sqrt())
+    return alpha * answer + _by_row(sigmas) * alpha * unit
+
+
 def _by_row(values: Tensor) -> Tensor:
     return values[:, None, None, None]

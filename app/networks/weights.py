@@ -1,6 +1,6 @@
 """Puts a file's tensors into empty networks: every wanted byte is read once and converted tensor by tensor."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from app.models.facts import AutoencoderSizes, CheckpointFacts
+from app.models.forms import stored_names
 from app.models.keys import AUTOENCODER_PREFIX, Stored, autoencoder_keys, denoiser_keys, text_keys
 from app.networks.build import TEXT_PARTS, Networks
 from app.networks.sharing import Twins
@@ -32,7 +33,7 @@ def fill(
     Raises BadModelFile, before anything big is read, where a tensor is missing or has another size.
     """
     source = TensorFile(path)
-    names = _wanted(networks, facts)
+    names = _wanted(networks, facts, stored_names(source.shapes.keys()))
     shapes = {part: {ours: t.shape for ours, t in module.state_dict().items()} for part, module in networks.parts.items()}
     for theirs, wanted in names.items():
         for part, ours, stored in wanted:
@@ -76,7 +77,7 @@ Wanted = tuple[str, str, Stored]
 """A network, one of its parameters, and where in a file's tensor that stands."""
 
 
-def _wanted(networks: Networks, facts: CheckpointFacts) -> dict[str, list[Wanted]]:
+def _wanted(networks: Networks, facts: CheckpointFacts, in_file: Mapping[str, str]) -> dict[str, list[Wanted]]:
     """Names in the file to what is taken from each: one parameter, or several that stand in one matrix there."""
     plain = {"denoiser": denoiser_keys(networks.denoiser.state_dict(), facts.denoiser)}
     if networks.autoencoder is not None:
@@ -87,7 +88,7 @@ def _wanted(networks: Networks, facts: CheckpointFacts) -> dict[str, list[Wanted
     names: dict[str, list[Wanted]] = {}
     for part, table in tables.items():
         for ours, stored in table.items():
-            names.setdefault(stored.name, []).append((part, ours, stored))
+            names.setdefault(in_file.get(stored.name, stored.name), []).append((part, ours, stored))
     return names
 
 

@@ -31,6 +31,8 @@ class Model:
     concat: Tensor | None
     """(1 or pictures, concat channels, height/8, width/8)"""
     adapters: Adapters
+    prediction: str
+    """As in `ModelInfo`."""
     edits: bool = False
     """As in `ModelInfo`."""
 
@@ -94,7 +96,7 @@ class Drawing:
         self.tell(told)
         alters = self.alters_schedule(info)
         return Model(
-            checkpoint, self.table(info), alters, self._conditions[checkpoint, said], concat, found.adapters, info.edits
+            checkpoint, self.table(info), alters, self._conditions[checkpoint, said], concat, found.adapters, info.prediction, info.edits
         )
 
     def _first_encoder(self) -> Generator[Op, Answer, Encoder]:

@@ -198,6 +198,8 @@ class DenoiseRows:
     network: NetworkSettings = PLAIN
     vector: Tensor | None = None
     """(rows, pooled width + numbers) for checkpoints that are told more than the time: the pooled text, and the family's numbers."""
+    read_sigmas: tuple[float, ...] | None = None
+    """One a row, where a v-prediction is read as noise at another level than the row's own."""
 
     @property
     def rows(self) -> int:
@@ -211,7 +213,7 @@ class DenoiseRows:
         changes = tuple((a.kind, a.file, a.denoiser, a.rank) for a in self.adapters if a.denoiser)
         tokens, width = self.context.shape[1:]
         sizes = tuple(self.x.shape[1:]), (LONGEST_REPEATED if LONGEST_REPEATED % tokens == 0 else tokens, width)
-        return ("denoise", self.checkpoint, *sizes, concat, changes, self.timesteps is None, self.network)
+        return ("denoise", self.checkpoint, *sizes, concat, changes, self.timesteps is None, self.read_sigmas is None, self.network)
 
 
 @dataclass(frozen=True, eq=False)

@@ -21,6 +21,8 @@ from app.schema.errors import NotSupported
 from app.schema.network import NetworkSettings
 
 DECODED_AT_ONCE = 4
+_NEARLY = 1e-3
+"""Of a timestep, for what rounding takes from a whole one."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -106,11 +108,33 @@ def _answered(steps: Guided, model: Model, about: Pass) -> Generator[Op, Answer,
         while True:
             concat = None if model.concat is None else _concat(model.concat, rows)
             timesteps = (model.table.timestep_of(rows.sigma),) * len(rows.x) if model.alters_schedule else None
-            sigmas = (rows.sigma,) * len(rows.x)
-            op = DenoiseRows(model.checkpoint, rows.x, sigmas, rows.context, concat, model.adapters, timesteps, about.network, rows.vector)
+            op = DenoiseRows(
+                checkpoint=model.checkpoint,
+                x=rows.x,
+                sigmas=(rows.sigma,) * len(rows.x),
+                context=rows.context,
+                concat=concat,
+                adapters=model.adapters,
+                timesteps=timesteps,
+                network=about.network,
+                vector=rows.vector,
+                read_sigmas=_read_sigmas(rows, model, about),
+            )
             rows = steps.send(cast(Tensor, (yield op)))
     except StopIteration as end:
         return cast(Tensor, end.value)
+
+
+def _read_sigmas(rows: Rows, model: Model, about: Pass) -> tuple[float, ...] | None:
+    """Samplers on timesteps have a v-prediction turned into noise by the table's entry of the whole timestep, as A1111 does.
+
+    UniPC alone runs between whole timesteps; where the timestep is whole this is the row's own level.
+    """
+    if model.prediction != "v" or not about.spec.name.on_timesteps:
+        return None
+    timestep = model.table.timestep_of(rows.sigma)
+    whole = int(timestep + _NEARLY)
+    return None if abs(timestep - whole) < _NEARLY else (float(model.table.sigmas[whole]),) * len(rows.x)
 
 
 def _concat(concat: Tensor, rows: Rows) -> Tensor:
