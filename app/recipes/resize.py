@@ -43,5 +43,8 @@ def _scaled(image: Image.Image, width: int, height: int) -> Image.Image:
 
 
 def to_unit(pixels: Pixels) -> Tensor:
-    """(1, 3, height, width) float32 in -1..1 from 8-bit pixels."""
-    return (torch.from_numpy(np.array(pixels)).permute(2, 0, 1)[None].float() / 255) * 2 - 1
+    """(1, 3, height, width) float32 in -1..1 from 8-bit pixels.
+
+    In the order of memory that it says: convolutions round otherwise in another, and what is next to nothing (grey) is all rounding.
+    """
+    return (torch.from_numpy(np.array(pixels)).permute(2, 0, 1)[None].contiguous().float() / 255) * 2 - 1
