@@ -2,6 +2,7 @@
 
 import csv
 import os
+import re
 import threading
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
@@ -14,6 +15,9 @@ _PLACE: Final = "{prompt}"
 _COLUMNS: Final = ("name", "prompt", "negative_prompt")
 _MOST_CHARACTERS: Final = 1_000_000
 """A style may hold its place twice, so that a few of them would fill the memory."""
+_MOST_IN_A_TEXT: Final = 100_000
+"""Python's csv module, and so A1111, reads no file with a text of over 131072 characters in it."""
+_LINE_BREAK: Final = re.compile(r"\r\n?")
 
 
 class BadStyles(DarkroomError):
@@ -57,26 +61,32 @@ class Styles:
 
     def list(self) -> tuple[Style, ...]:
         """All styles in the file's order, a name's last row where it has several; BadStyles if the file cannot be read."""
-        return tuple(self._read().values())
+        return tuple(self._read(self._path).values())
 
     def apply(self, prompt: str, negative_prompt: str, names: Iterable[str]) -> tuple[str, str]:
         """Both prompts with the styles in them, one after the other; names that no style has are ignored, as A1111 does."""
         chosen = tuple(names)
-        return apply_styles(tuple(self._read().values()) if chosen else (), prompt, negative_prompt, chosen)
+        return apply_styles(tuple(self._read(self._path).values()) if chosen else (), prompt, negative_prompt, chosen)
 
     def save(self, style: Style) -> None:
-        """Adds a style, or replaces the one of that name in its place."""
+        """Adds a style, or replaces the one of that name in its place; TooLarge for a text of over 100,000 characters.
+
+        Its line breaks are kept as \\n: readers of CSV take an unquoted \\r for the end of a row.
+        """
+        style = Style(*(_storable(text) for text in style))
         if not style.name.strip():
             raise BadStyles("A style needs a name.")
+        if max(map(len, style)) > _MOST_IN_A_TEXT:
+            raise TooLarge(f"A text of the style has more than {_MOST_IN_A_TEXT} characters. Make it shorter.")
         self._change(lambda known: known.update({style.name: style}))
 
     def delete(self, name: str) -> None:
         """Removes a style, if there is one of that name."""
         self._change(lambda known: known.pop(name, None))
 
-    def _read(self) -> dict[str, Style]:
+    def _read(self, path: Path) -> dict[str, Style]:
         try:
-            with self._path.open(encoding="utf-8-sig", newline="") as file:
+            with path.open(encoding="utf-8-sig", newline="") as file:
                 reader = csv.DictReader(file)
                 if reader.fieldnames is not None and "name" not in reader.fieldnames:
                     raise BadStyles(f"The first line of {self._path.name} must name the columns: {', '.join(_COLUMNS)}.")
@@ -90,20 +100,30 @@ class Styles:
         return {style.name: style for style in styles if style.name}
 
     def _change(self, change: Callable[[dict[str, Style]], object]) -> None:
-        """Reads, changes and writes the file; a reader sees the old one or the new one, never a part."""
+        """Reads, changes and writes the file, if what is written can be read; a reader sees the old one or the new one, never a part."""
         with self._writing:
-            known = self._read()
+            # A file edited by hand may have \r in its quoted texts.
+            known = {style.name: style for style in (Style(*map(_storable, row)) for row in self._read(self._path).values())}
             change(known)
             beside = self._path.with_name(f".{self._path.name}.new")
             try:
                 # With the mark that tells spreadsheets it is UTF-8, as A1111 writes it.
-                with beside.open("w", encoding="utf-8-sig", errors="replace", newline="") as file:
+                with beside.open("w", encoding="utf-8-sig", newline="") as file:
                     writer = csv.writer(file, lineterminator="\n")
                     writer.writerows([_COLUMNS, *known.values()])
                     file.flush()
                     os.fsync(file.fileno())
+                if self._read(beside) != known:
+                    raise BadStyles(f"{self._path.name} is left as it was: what would have been written cannot be read back.")
                 beside.replace(self._path)
-            except OSError as error:
+            except (OSError, BadStyles) as error:
                 with suppress(OSError):
                     beside.unlink()
+                if isinstance(error, BadStyles):
+                    raise
                 raise BadStyles(f"{self._path.name} cannot be written: {error}") from error
+
+
+def _storable(text: str) -> str:
+    """The text with line breaks as \\n, and a question mark for each half of a character that UTF-8 has no bytes for."""
+    return _LINE_BREAK.sub("\n", text).encode("utf-8", "replace").decode("utf-8")

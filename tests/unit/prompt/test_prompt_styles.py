@@ -95,3 +95,31 @@ def test_styles_that_double_the_prompt_end_somewhere(path):
     assert styles.apply("ab", "", ["Twice"] * 3)[0] == "ab" * 8
     with pytest.raises(TooLarge):
         styles.apply("ab", "", ["Twice"] * 100)
+
+
+@pytest.mark.parametrize("style", [Style("Long", "x" * 140_000), Style("Long", "", "x" * 100_001), Style("x" * 100_001)])
+def test_a_text_that_no_reader_takes_is_refused_and_the_file_is_left(path, style):
+    before = path.read_bytes()
+    with pytest.raises(TooLarge, match="100000 characters"):
+        Styles(path).save(style)
+    assert path.read_bytes() == before and len(Styles(path).list()) == 3
+
+
+def test_what_is_saved_is_what_is_listed(path):
+    styles = Styles(path)
+    before = styles.list()
+    styles.save(Style("Breaks", "one\rtwo\r\nthree\n", "\r,a,b\r"))
+    styles.save(Style("Widest", "猫" * 100_000, '"' * 100_000))
+    styles.save(Style("Half", "a\ud800b", "\x00"))
+    assert styles.list() == (
+        *before,
+        Style("Breaks", "one\ntwo\nthree\n", "\n,a,b\n"),
+        Style("Widest", "猫" * 100_000, '"' * 100_000),
+        Style("Half", "a?b", "\x00"),
+    )
+
+
+def test_line_breaks_of_a_file_edited_by_hand_outlive_a_save(path):
+    path.write_bytes(b'name,prompt\r\nOld,"one\r\ntwo\rthree"\r\n')
+    Styles(path).save(Style("New", "x"))
+    assert Styles(path).list() == (Style("Old", "one\ntwo\nthree"), Style("New", "x"))
