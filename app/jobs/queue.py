@@ -102,6 +102,18 @@ class Jobs:
 
     # asking for pictures
 
+    def prepared(self, params: GenerationParams) -> GenerationParams:
+        """The params with what the server knows filled in, as `submit` takes them; nothing is queued.
+
+        Raises what `resolve` raises, NotFound for an input picture that is not stored, InvalidParams for a size that it makes too large.
+        """
+        params = self._resolve(params)
+        for name in (*params.init_images, *filter(None, (params.mask, params.latent_mask, params.colour_source))):
+            self.inputs.check(name)
+        if params.scale_by and params.mode == "img2img":
+            params = params.scaled_to(*self.inputs.size(params.init_images[0]))
+        return params
+
     def submit(
         self,
         params: GenerationParams,
@@ -118,16 +130,11 @@ class Jobs:
         With a `script` the job's pictures are those that the script makes of the params.
 
         `request` names the request itself: if it was accepted before, that job's id is returned and nothing else is done.
-        Raises what `resolve` raises, NotFound for an input picture that is not stored, CannotSave, EngineStopped; InvalidParams when
-        the request's key was used for another request.
+        Raises what `prepared` raises, CannotSave, EngineStopped; InvalidParams when the request's key was used for another request.
         """
         if self._closed:
             raise EngineStopped("The server is shutting down; no new job is taken.")
-        params = self._resolve(params)
-        for name in filter(None, (*params.init_images, params.mask, params.latent_mask, params.colour_source)):
-            self.inputs.check(name)
-        if params.scale_by and params.mode == "img2img":
-            params = params.scaled_to(*self.inputs.size(params.init_images[0]))
+        params = self.prepared(params)
         drawn = {name: secrets.randbelow(NEW_SEEDS) for name in ("seed", "subseed") if getattr(params, name) < 0}
         params = params.model_copy(update=drawn)
         view = options or self.options.view()

@@ -134,6 +134,8 @@ def test_more_input_pictures_than_a_batch_has_room_for(jobs):
 def test_an_input_picture_that_is_not_stored(jobs):
     with pytest.raises(NotFound, match="send it again"):
         jobs.submit(small(mode="img2img", init_images=["0" * 64]), client="me")
+    with pytest.raises(NotFound, match="no such input picture"):
+        jobs.submit(small(mode="img2img", init_images=[""]), client="me")
     assert jobs.list() == []
 
 

@@ -179,6 +179,20 @@ def test_the_chunk_with_all_settings_makes_one_picture_alone(jobs, options):
     assert read_picture(jobs.picture_bytes(made(jobs).pictures[0].id)).items == {}
 
 
+def test_the_chunk_names_no_start_picture(jobs):
+    buffer = io.BytesIO()
+    Image.new("RGB", (32, 8), "red").save(buffer, "PNG")
+    start, mask = jobs.inputs.add(buffer.getvalue()), jobs.inputs.add_mask(buffer.getvalue())
+    names = {"init_images": [start], "mask": mask, "latent_mask": mask, "colour_source": start}
+    view = made(jobs, mode="img2img", denoising_strength=0.3, mask_blur_x=9, **names)
+    text = read_picture(jobs.picture_bytes(view.pictures[0].id)).items["darkroom"]
+    assert not [name for name in (start, mask) if name in text]
+    params = params_of_chunk(text)
+    assert params is not None and (params.mode, params.denoising_strength, params.mask_blur_x) == ("img2img", 0.3, 9)
+    older = text.replace("0" * 64, "a" * 64)  # files of earlier days
+    assert older != text and params_of_chunk(older) == params
+
+
 @pytest.mark.parametrize(
     "text",
     ["", "no json", "[]", '{"version": 2, "params": {}}', '{"version": 1, "params": {"steps": 0}, "seed": 1, "index": 0}', "[" * 10**5],
