@@ -49,7 +49,7 @@ def _plan(setting: Setting, given: Given) -> Plan:
         "Randomness": str(given.number("randomness")),
         "Sigma Adjustment": str(given.switch("adjusted")),
     }
-    return Plan(_steps(Task(params=setting.changed(**changes), shown=0, extras=told)), 1)
+    return Plan(_steps(Task(params=setting.changed(**changes), shown=0, extras=told)), 1, opens=False)
 
 
 def _steps(task: Task) -> Steps:

@@ -1,5 +1,6 @@
 """Pictures side by side, with words beside their rows and columns, in A1111's measures."""
 
+import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
@@ -9,6 +10,9 @@ from io import BytesIO
 from PIL import Image, ImageDraw, ImageFont
 
 from app.schema.errors import TooLarge
+from app.schema.params import GenerationParams
+
+log = logging.getLogger(__name__)
 
 ACTIVE, INACTIVE = "black", "#999999"
 SMALL_PX = 9
@@ -46,6 +50,20 @@ def picture_grid(pictures: Sequence[Image.Image], rows: int, background: str, ma
         left, top = place % columns * width, place // columns * height
         grid.paste(picture, (left + (width - picture.width) // 2, top + (height - picture.height) // 2))
     return grid
+
+
+def grid_that_fits(pictures: Sequence[Image.Image], rows: int, background: str, max_pixels: int) -> Image.Image | None:
+    """The same, or None if it would have more than `max_pixels`: a grid too large costs nobody the pictures."""
+    try:
+        return picture_grid(pictures, rows, background, max_pixels)
+    except TooLarge as problem:
+        log.warning("a script gets no grid: %s", problem)
+        return None
+
+
+def drawn_size(params: GenerationParams) -> tuple[int, int]:
+    """(width, height) of the pictures that are drawn; what is pasted back into a larger input picture has that one's size."""
+    return params.hires_size.picture if params.has_hires else (params.width, params.height)
 
 
 def check_size(width: int, height: int, max_pixels: int) -> None:

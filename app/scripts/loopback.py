@@ -8,7 +8,7 @@ from app.schema.errors import NotSupported
 from app.schema.params import Mode
 from app.schema.scripts import GRID
 from app.scripts.arguments import Argument, Given, choice, number, whole
-from app.scripts.grids import picture_grid
+from app.scripts.grids import grid_that_fits
 from app.scripts.script import Draw, Drawn, Outcome, Picture, Plan, Script, Setting, Show, Steps, Store, Task
 
 NO_WORDS = "None"
@@ -78,9 +78,10 @@ def _steps(setting: Setting, given: Given, loops: int, batches: int) -> Steps:
     grids: tuple[int, ...] = ()
     if len(results) > 1 and setting.options.switch("return_grid"):
         most = int(setting.options.number("img_max_size_mp") * 1e6)
-        grid = picture_grid([pixels for _, pixels in results], 1, setting.options.text("grid_background_color"), most)
-        yield Show(GRID, grid, first, results[0][0])
-        grids = (GRID,)
+        grid = grid_that_fits([pixels for _, pixels in results], 1, setting.options.text("grid_background_color"), most)
+        if grid is not None:
+            yield Show(GRID, grid, first, results[0][0])
+            grids = (GRID,)
     return Outcome(
         images=(*grids, *numbers),
         # A1111 tells the first picture's settings of all.

@@ -9,13 +9,15 @@ from app.schema.errors import InvalidParams
 from app.schema.params import GenerationParams, Mode
 from app.schema.scripts import GRID
 from app.scripts.arguments import Argument, Given, note, number, several, whole
-from app.scripts.grids import picture_grid
+from app.scripts.grids import grid_that_fits
 from app.scripts.matched_noise import matched_noise
 from app.scripts.script import Draw, Drawn, Open, Outcome, Picture, Plan, Script, Setting, Show, Steps, Store, Task
 
 SIDES = ("left", "right", "up", "down")
 GRID_PX = 64
 """Canvases have sides of whole sixty-fours."""
+MAX_CANVAS_PIXELS = 8 * 1024 * 1024
+"""Of a canvas that gets noise: making it takes some 450 bytes of memory a pixel."""
 BLURS = 4
 """The mask is blurred by so many times the argument."""
 ORIGINAL = 1
@@ -32,13 +34,27 @@ def _arguments(mode: Mode) -> tuple[Argument, ...]:
     )
 
 
+def _whole(side: int) -> int:
+    """The next multiple of `GRID_PX`."""
+    return -(-side // GRID_PX) * GRID_PX
+
+
 def growth(size: int, before: int, after: int) -> tuple[int, int]:
     """How much really grows before and behind, so that the whole is a multiple of `GRID_PX`: the excess is shared."""
     if not before + after:
         return 0, 0
-    target = -(-(size + before + after) // GRID_PX) * GRID_PX
+    target = _whole(size + before + after)
     first = before * (target - size) // (before + after)
     return first, target - size - first if after else 0
+
+
+def check_canvas(width: int, height: int, most: int) -> None:
+    """InvalidParams for a canvas of more than `most` pixels."""
+    if width * height > most:
+        raise InvalidParams(
+            f"The picture would grow to {width}x{height}; this script's limit is {most // 1024**2} megapixels: choose a smaller picture, "
+            "or fewer pixels to expand."
+        )
 
 
 @dataclass(frozen=True)
@@ -58,7 +74,7 @@ class Side:
     def canvas(self, picture: Image.Image) -> Image.Image:
         """The picture on a black canvas of whole sixty-fours."""
         width, height = self.grown(picture)
-        canvas = Image.new("RGB", (-(-width // GRID_PX) * GRID_PX, -(-height // GRID_PX) * GRID_PX))
+        canvas = Image.new("RGB", (_whole(width), _whole(height)))
         canvas.paste(picture, (self.pixels if self.name == "left" else 0, self.pixels if self.name == "up" else 0))
         return canvas
 
@@ -101,6 +117,7 @@ def _sides(size: tuple[int, int], given: Given) -> list[Side]:
     wanted = {name: given.whole("pixels") if name in given.texts("sides") else 0 for name in SIDES}
     left, right = growth(size[0], wanted["left"], wanted["right"])
     up, down = growth(size[1], wanted["up"], wanted["down"])
+    check_canvas(_whole(size[0] + left + right), _whole(size[1] + up + down), MAX_CANVAS_PIXELS)
     blur = given.whole("blur")
     blur_x, blur_y = blur if left or right else 0, blur if up or down else 0
     pixels = {"left": left, "right": right, "up": up, "down": down}
@@ -149,13 +166,13 @@ def _steps(setting: Setting, given: Given) -> Steps:
     assert first is not None
     for place, picture in enumerate(results):
         yield Show(place, picture, first.infotext, first)
-    has_grid = _wants_grid(setting, results)
-    if has_grid:
-        yield Show(GRID, _grid(setting, results), first.infotext, first)
+    grid = _grid(setting, results) if _wants_grid(setting, results) else None
+    if grid is not None:
+        yield Show(GRID, grid, first.infotext, first)
     numbers = tuple(range(len(results)))
     return Outcome(
-        images=((GRID,) if has_grid else ()) + numbers,
-        infotexts=(first.infotext,) * (len(numbers) + has_grid),
+        images=((GRID,) if grid is not None else ()) + numbers,
+        infotexts=(first.infotext,) * (len(numbers) + (grid is not None)),
         seeds=tuple(params.seed + place for place in numbers),
         prompts=(params.prompt,) * len(numbers),
         negative_prompts=(params.negative_prompt,) * len(numbers),
@@ -181,9 +198,9 @@ def _wants_grid(setting: Setting, results: list[Image.Image]) -> bool:
     return options.switch("return_grid") and (len(results) > 1 or not options.switch("grid_only_if_multiple"))
 
 
-def _grid(setting: Setting, results: list[Image.Image]) -> Image.Image:
+def _grid(setting: Setting, results: list[Image.Image]) -> Image.Image | None:
     most = int(setting.options.number("img_max_size_mp") * 1e6)
-    return picture_grid(results, max(1, round(len(results) ** 0.5)), setting.options.text("grid_background_color"), most)
+    return grid_that_fits(results, max(1, round(len(results) ** 0.5)), setting.options.text("grid_background_color"), most)
 
 
 OUTPAINTING_MK2 = Script("outpainting mk2", "Outpainting mk2", ("img2img",), _arguments, _plan)

@@ -3,9 +3,9 @@
 from PIL import Image, ImageDraw
 
 from app.schema.errors import InvalidParams
-from app.schema.params import Mode
+from app.schema.params import MAX_PIXELS, Mode
 from app.scripts.arguments import Argument, Given, by_index, several, whole
-from app.scripts.outpainting_mk2 import SIDES, growth
+from app.scripts.outpainting_mk2 import SIDES, check_canvas, growth
 from app.scripts.script import Draw, Drawn, Open, Outcome, Picture, Plan, Script, Setting, Show, Steps, Store, Task
 from app.scripts.tiles import joined, tiled
 
@@ -51,11 +51,13 @@ def _steps(setting: Setting, given: Given) -> Steps:
     wanted = {name: given.whole("pixels") if name in given.texts("sides") else 0 for name in SIDES}
     left, right = growth(start.width, wanted["left"], wanted["right"])
     up, down = growth(start.height, wanted["up"], wanted["down"])
-    canvas = Image.new("RGB", (start.width + left + right, start.height + up + down))
+    size = start.width + left + right, start.height + up + down
+    check_canvas(*size, MAX_PIXELS)
+    tiles = tiled(size, (params.width, params.height), given.whole("pixels"))
+    canvas = Image.new("RGB", size)
     canvas.paste(start, (left, up))
     edges = {"left": left, "right": right, "up": up, "down": down}
     mask, latent_mask = _mask(canvas.size, edges, blur * BLURS), _mask(canvas.size, edges, blur // 2)
-    tiles = tiled(canvas.size, (params.width, params.height), given.whole("pixels"))
     drawn_boxes = [box for box in tiles.boxes() if not _is_known(box, canvas.size, edges)]
     tasks: list[Task] = []
     for number, box in enumerate(drawn_boxes):
@@ -81,9 +83,7 @@ def _steps(setting: Setting, given: Given) -> Steps:
     first = drawn[0][0]
     whole_picture = joined(tiles, (pictures[box].open() if box in pictures else canvas.crop(box) for box in tiles.boxes()))
     yield Show(0, whole_picture, first.infotext, first)
-    return Outcome(
-        images=(0,), infotexts=(0,), seeds=(first.seed,), prompts=(params.prompt,), negative_prompts=(params.negative_prompt,)
-    )
+    return Outcome(images=(0,), infotexts=(0,), seeds=(first.seed,), prompts=(params.prompt,), negative_prompts=(params.negative_prompt,))
 
 
 def _is_known(box: tuple[int, int, int, int], size: tuple[int, int], edges: dict[str, int]) -> bool:

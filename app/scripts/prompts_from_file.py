@@ -104,7 +104,7 @@ def _plan(setting: Setting, given: Given) -> Plan:
         tasks.append(Task(params=params, shown=number))
         number += params.pictures
         seed += base.pictures * given.switch("counts")
-    return Plan(_steps(tuple(tasks)), len(tasks))
+    return Plan(_steps(tuple(tasks)), len(tasks), opens=False)
 
 
 def _merged(said: dict[str, object], base: GenerationParams, setting: Setting, given: Given) -> dict[str, object]:

@@ -104,6 +104,8 @@ class Plan:
     steps: Steps
     tasks: int
     """How many jobs it will ask for."""
+    opens: bool = True
+    """Whether it looks at the pixels of what was drawn: else nobody has to keep those of pictures that are saved."""
 
 
 class Options(Protocol):
@@ -153,6 +155,11 @@ class Script:
     def planned(self, setting: Setting, arguments: Sequence[object]) -> Plan:
         """The plan of a request with these `script_args`; InvalidParams with one sentence for what is wrong with them."""
         plan = self.plan(setting, Given.read(self.name, self.arguments(setting.params.mode), arguments))
-        if plan.tasks > MAX_TASKS:
-            raise InvalidParams(f"The script {self.title} would make {plan.tasks} jobs; the limit is {MAX_TASKS}.")
+        check_tasks(plan.tasks)
         return plan
+
+
+def check_tasks(count: int) -> None:
+    """InvalidParams for more jobs than a script may ask for."""
+    if count > MAX_TASKS:
+        raise InvalidParams(f"The script would make {count} jobs; the limit is {MAX_TASKS}.")

@@ -6,7 +6,7 @@ from app.schema.errors import InvalidParams
 from app.schema.params import Mode
 from app.schema.upscalers import IMAGE_UPSCALERS, NO_UPSCALER
 from app.scripts.arguments import Argument, Given, by_index, note, number, whole
-from app.scripts.script import Draw, Drawn, Open, Outcome, Picture, Plan, Script, Setting, Show, Steps, Store, Task
+from app.scripts.script import Draw, Drawn, Open, Outcome, Picture, Plan, Script, Setting, Show, Steps, Store, Task, check_tasks
 from app.scripts.tiles import Tiles, joined, tiled
 from app.upscaling import times
 
@@ -35,8 +35,10 @@ def _steps(setting: Setting, given: Given) -> Steps:
     if upscaler != NO_UPSCALER:
         picture = times(picture, given.number("factor"), upscaler)
     tiles = tiled(picture.size, (params.width, params.height), given.whole("overlap_px"))
+    boxes = tiles.boxes()
+    check_tasks(-(-len(boxes) // params.batch_size) * params.n_iter)
     starts = []
-    for box in tiles.boxes():
+    for box in boxes:
         starts.append((yield Store(picture.crop(box))))
     first, seeds, results = "", list[int](), list[Picture]()
     for result in range(params.n_iter):

@@ -8,6 +8,9 @@ from PIL import Image
 
 from app.schema.errors import InvalidParams
 
+MAX_TILES = 10_000
+"""Most tiles one picture may be cut into."""
+
 
 @dataclass(frozen=True)
 class Tiles:
@@ -27,18 +30,23 @@ class Tiles:
 
 
 def tiled(size: tuple[int, int], tile: tuple[int, int], overlap_px: int) -> Tiles:
-    """As few tiles as cover the picture, evenly spread. InvalidParams where the overlap leaves a tile nothing of its own."""
+    """As few tiles as cover the picture, evenly spread. InvalidParams where the overlap leaves a tile nothing of its own, or too little."""
     if overlap_px >= min(tile):
         raise InvalidParams(
             f"Tiles of {tile[0]}x{tile[1]} cannot overlap by {overlap_px} pixels: choose fewer, or a larger width and height."
         )
-    lefts, tops = (_starts(whole, part, overlap_px) for whole, part in zip(size, tile, strict=True))
+    across, down = (max(1, -(-(whole - overlap_px) // (part - overlap_px))) for whole, part in zip(size, tile, strict=True))
+    if across * down > MAX_TILES:
+        raise InvalidParams(
+            f"A picture of {size[0]}x{size[1]} would be cut into {across * down} tiles; the limit is {MAX_TILES}: choose a smaller "
+            "overlap, or a larger width and height."
+        )
+    lefts, tops = _starts(size[0], tile[0], across), _starts(size[1], tile[1], down)
     return Tiles(size, tile, overlap_px, lefts, tops)
 
 
-def _starts(whole: int, part: int, overlap_px: int) -> tuple[int, ...]:
+def _starts(whole: int, part: int, count: int) -> tuple[int, ...]:
     """The last tile ends with the picture; a picture smaller than a tile begins inside it."""
-    count = max(1, -(-(whole - overlap_px) // (part - overlap_px)))
     stride = (whole - part) / (count - 1) if count > 1 else 0
     return tuple(min(int(number * stride), whole - part) for number in range(count))
 

@@ -7,8 +7,8 @@ from itertools import permutations
 from typing import Literal
 
 from app.prompt import apply_styles
-from app.schema.errors import InvalidParams, NotSupported, shown
-from app.schema.params import CHURN, GenerationParams, Mode
+from app.schema.errors import InvalidParams, NotSupported, TooLarge, shown
+from app.schema.params import CHURN, MAX_PROMPT_CHARS, GenerationParams, Mode
 from app.schema.samplers import SAMPLERS as SAMPLER_NAMES
 from app.schema.samplers import SCHEDULERS
 from app.schema.upscalers import IMAGE_UPSCALERS, LATENT_UPSCALERS
@@ -122,7 +122,15 @@ def _replaced(cell: GenerationParams, value: Value, setting: Setting, values: Se
     wanted, base = str(values[0]), setting.params
     if wanted not in base.prompt and wanted not in base.negative_prompt:
         raise InvalidParams(f"Prompt S/R: the prompts do not hold {shown(wanted)!r}, the first value, which the others replace.")
-    return {name: getattr(cell, name).replace(wanted, str(value)) for name in ("prompt", "negative_prompt")}
+    return {name: _with(getattr(cell, name), wanted, str(value)) for name in ("prompt", "negative_prompt")}
+
+
+def _with(prompt: str, wanted: str, value: str) -> str:
+    """The prompt with `value` for each `wanted`; TooLarge, before any memory is taken for it, if that is more than a prompt may have."""
+    length = len(prompt) + prompt.count(wanted) * (len(value) - len(wanted))
+    if length > MAX_PROMPT_CHARS:
+        raise TooLarge(f"Prompt S/R: with {shown(value)!r} a prompt would have {length} characters; the limit is {MAX_PROMPT_CHARS}.")
+    return prompt.replace(wanted, value)
 
 
 def _ordered(cell: GenerationParams, value: Value, setting: Setting, values: Sequence[Value]) -> Changes:

@@ -12,7 +12,7 @@ from app.schema.errors import InvalidParams
 from app.schema.params import GenerationParams, Mode
 from app.schema.scripts import GRID, SUBGRIDS
 from app.scripts.arguments import Argument, Given, by_index, several, switch, text, whole
-from app.scripts.grids import Words, check_size, picture_grid, with_legend
+from app.scripts.grids import Words, check_size, drawn_size, picture_grid, with_legend
 from app.scripts.script import MAX_TASKS, Draw, Drawn, Outcome, Picture, Plan, Script, Setting, Show, Steps, Task
 from app.scripts.xyz_axes import NAMES, SEEDS, Axis, Value, find_axis
 from app.scripts.xyz_texts import as_a1111_tells
@@ -113,9 +113,8 @@ def _cell(setting: Setting, given: Given, places: dict[Line, int], chance: rando
 
 
 def _check_size(setting: Setting, tasks: Sequence[Task], x: Line, y: Line, z: Line) -> None:
-    width = max(task.params.width for task in tasks) * len(x.values) * len(z.values)
-    height = max(task.params.height for task in tasks) * len(y.values)
-    check_size(width, height, _most(setting))
+    width, height = (max(sides) for sides in zip(*(drawn_size(task.params) for task in tasks), strict=True))
+    check_size(width * len(x.values) * len(z.values), height * len(y.values), _most(setting))
 
 
 def _most(setting: Setting) -> int:

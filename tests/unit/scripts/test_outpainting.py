@@ -80,6 +80,18 @@ def test_what_cannot_be_is_said_at_once(name, arguments, words):
 
 
 @pytest.mark.parametrize(
+    ("name", "arguments", "words"),
+    [
+        ("outpainting mk2", [None, 64, 8, ["left"], 1.0, 0.05], "would grow to 4160x2048; this script's limit is 8 megapixels"),
+        ("poor man's outpainting", [4096, 4, 0, ["left", "right", "up", "down"]], "would grow to 12288x10240; this script's limit is 64"),
+    ],
+)
+def test_a_canvas_that_would_fill_the_memory_is_refused(name, arguments, words):
+    with pytest.raises(InvalidParams, match=words):
+        first_draw(planned(name, arguments, "img2img", width=4608, height=4608), (4096, 2048))
+
+
+@pytest.mark.parametrize(
     ("name", "arguments"), [("outpainting mk2", [None, 64, 40, ["left"], 1.0, 0.05]), ("poor man's outpainting", [32, 64, 0, ["left"]])]
 )
 def test_a_blur_that_does_not_fit_the_picture_is_said(name, arguments):

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from app.schema.errors import TooLarge
-from app.scripts.grids import Words, picture_grid, with_legend
+from app.schema.errors import InvalidParams, TooLarge
+from app.scripts.grids import Words, grid_that_fits, picture_grid, with_legend
 from app.scripts.tiles import joined, tiled
 
 
@@ -24,6 +24,8 @@ def test_a_grid_is_filled_by_rows_and_small_pictures_stand_in_the_middle():
 def test_a_grid_over_the_limit_is_refused():
     with pytest.raises(TooLarge, match="24x8"):
         picture_grid([flat("red", (12, 8))] * 2, 1, "white", 191)
+    assert grid_that_fits([flat("red", (12, 8))] * 2, 1, "white", 191) is None
+    assert grid_that_fits([flat("red", (12, 8))] * 2, 1, "white", 192).size == (24, 8)
 
 
 def test_a_legend_stands_around_the_cells_and_leaves_them_as_they_are():
@@ -53,3 +55,8 @@ def test_tiles_cover_the_picture_and_unchanged_ones_give_it_back(size, tile, ove
     assert all(right - left == tile[0] and bottom - top == tile[1] for left, top, right, bottom in tiles.boxes())
     again = joined(tiles, [picture.crop(box) for box in tiles.boxes()])
     assert np.abs(np.asarray(again).astype(int) - np.asarray(picture)).max() <= 1, "a fade rounds"
+
+
+def test_tiles_without_end_are_refused():
+    with pytest.raises(InvalidParams, match="1034289 tiles; the limit is 10000: choose a smaller overlap"):
+        tiled((8192, 8192), (64, 64), 56)

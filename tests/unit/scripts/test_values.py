@@ -1,6 +1,9 @@
 """Values, arguments and lines that people write for scripts."""
 
+from types import SimpleNamespace
+
 import pytest
+from PIL import Image
 
 from app.schema.errors import DarkroomError, InvalidParams, NotSupported, TooLarge, UnknownName
 from app.schema.params import make_params
@@ -36,9 +39,7 @@ def resolve(params):
 def setting(mode="txt2img", drawn=(), **values):
     start = {"init_images": ("a" * 64,)} if mode == "img2img" else {}
     params = make_params(**{"mode": mode, "prompt": "a red house", "seed": 5, "width": 64, "height": 64, **start, **values})
-    return Setting(
-        params=params, options=Options(), resolve=resolve, styles=(("bold", "{prompt}, bold", ""),), drawn=frozenset(drawn)
-    )
+    return Setting(params=params, options=Options(), resolve=resolve, styles=(("bold", "{prompt}, bold", ""),), drawn=frozenset(drawn))
 
 
 def planned(name, arguments, mode="txt2img", drawn=(), **values):
@@ -77,9 +78,7 @@ def test_quotes_hold_a_value_with_a_comma_together():
     assert split_values('red, blue, "dark, green"\nlight') == ["red", "blue", "dark, green", "light"]
 
 
-@pytest.mark.parametrize(
-    ("curve", "loops", "found"), [("Linear", 3, [0.6, 0.4, 0.2]), ("Aggressive", 2, [0.6, 0.2]), ("Lazy", 1, [0.6])]
-)
+@pytest.mark.parametrize(("curve", "loops", "found"), [("Linear", 3, [0.6, 0.4, 0.2]), ("Aggressive", 2, [0.6, 0.2]), ("Lazy", 1, [0.6])])
 def test_loopback_ends_at_the_final_strength(curve, loops, found):
     assert [round(strength_at(loop, loops, 0.6, 0.2, curve), 6) for loop in range(loops)] == found
 
@@ -163,8 +162,27 @@ WRONG = {
     "an axis that is not here yet": (PLOT, plot(45, "1"), "Hypertile", {}, NotSupported),
     "a size that is none": (PLOT, plot(41, "big"), "like 512x768"),
     "steps over the schema's limit": (PLOT, plot(4, "5000"), "steps"),
+    "words that would fill the memory": (PLOT, plot(7, "e," + "x" * 1000), "112392 characters", {"prompt": "red house" * 56}, TooLarge),
+    "a matrix's grid over the limit": (
+        MATRIX,
+        [False, False, "positive", "comma", 0],
+        "16384x16384",
+        {"prompt": "|" * 10, "width": 512, "height": 512},
+        TooLarge,
+    ),
     "a grid over the limit": (PLOT, plot(1, "1-900"), "img_max_size_mp", {"width": 8192, "height": 8192}, TooLarge),
 }
+
+
+def test_a_grid_over_the_limit_costs_nobody_the_pictures():
+    plan = planned("prompt matrix", [False, False, "positive", "comma", 0], prompt="a|b")
+    tasks = tasks_of(plan)
+    # Pasted back into a larger picture: the request could not tell that the grid would be so large.
+    large = SimpleNamespace(seed=5, infotext="", open=lambda: Image.new("RGB", (10_001, 10_000)))
+    with pytest.raises(StopIteration) as end:
+        plan.steps.send(((large,),) * len(tasks))
+    outcome = end.value.value
+    assert (outcome.images, outcome.infotexts, outcome.first) == ((0, 1), (0, 1), 0)
 
 
 @pytest.mark.parametrize("case", WRONG.values(), ids=WRONG.keys())
