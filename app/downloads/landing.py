@@ -1,12 +1,15 @@
 """A file that has come: what it is, where it belongs, and its name there."""
 
+import errno
 import json
+import os
 import re
+import shutil
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from app.downloads.errors import WrongFile
+from app.downloads.errors import DownloadFailed, NoRoom, WrongFile
 from app.models.folders import Kind, roots
 from app.models.header import Header, read_safetensors_header
 from app.models.pickle_header import read_pickle_header
@@ -75,15 +78,42 @@ def folder_of(kind: Kind, settings: ServerSettings) -> Path:
 
 
 def land(path: Path, folder: Path, name: str, about: Mapping[str, Any]) -> Path:
-    """Gives the file its name, or the next free one, and keeps what Civitai says of it beside it (`NAME.civitai.info`)."""
-    folder.mkdir(parents=True, exist_ok=True)
+    """Gives the file its name, or the next free one, and keeps what Civitai says of it beside it (`NAME.civitai.info`).
+
+    One thread at a time. Raises NoRoom or DownloadFailed where the folder does not take it; the file is then where it was.
+    """
     stem, ending = Path(name).stem, Path(name).suffix
-    number = 1
-    while (target := folder / (name if number == 1 else f"{stem}-{number}{ending}")).exists():
-        number += 1
-    path.replace(target)
-    if about:
-        target.with_suffix(".civitai.info").write_text(json.dumps(about, ensure_ascii=False, indent=4), encoding="utf-8")
+    hidden = folder / f".{path.name}.partial"
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        _bring(path, hidden)
+        number = 1
+        while (target := folder / (name if number == 1 else f"{stem}-{number}{ending}")).exists():
+            number += 1
+        hidden.replace(target)
+        told = target.with_suffix(".civitai.info")
+        if about and not told.exists():
+            told.write_text(json.dumps(about, ensure_ascii=False, indent=4), encoding="utf-8")
+    except OSError as error:
+        if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
+            raise NoRoom(f"There is not enough room on the disk for {name}. Free some space and go on.") from error
+        raise DownloadFailed(f"{name} could not be put into its folder: {error.strerror or type(error).__name__}. Go on later.") from error
     return target
 
 
+def _bring(path: Path, hidden: Path) -> None:
+    """Moves the file beside its place, whole on the disk; where that is another disk, by copying it. OSError leaves it where it was."""
+    with path.open("rb+") as file:
+        os.fsync(file.fileno())
+    try:
+        path.replace(hidden)
+    except OSError as error:
+        if error.errno != errno.EXDEV:
+            raise
+        try:
+            shutil.copyfile(path, hidden)
+            with hidden.open("rb+") as file:
+                os.fsync(file.fileno())
+        except OSError:
+            hidden.unlink(missing_ok=True)
+            raise

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any, Literal
 from uuid import uuid4
 
-from app.downloads.errors import Stopped
+from app.downloads.errors import Stopped, WrongFile
 from app.downloads.landing import checked_kind, folder_of, land, safe_file_name
 from app.downloads.sources import Sites, find_offer, shown_address, split_token
 from app.downloads.transfer import Limits, Wanted, discard, fetch
@@ -81,7 +81,7 @@ class Downloads:
         """`on_landed` is told of each file that has come, in a thread of ours."""
         self._settings, self._sites, self._limits, self._on_landed = settings, sites, limits or Limits(), on_landed
         self._path = settings.data_dir / "downloads.json"
-        self._lock, self._wakes = threading.RLock(), threading.Condition()
+        self._lock, self._landing, self._wakes = threading.RLock(), threading.Lock(), threading.Condition()
         self._downloads = {download.id: download for download in self._read()}
         self._works: dict[str, _Work] = {}
         self._at_work: set[str] = set()
@@ -123,9 +123,9 @@ class Downloads:
         """A file to be had: an address, a page at Civitai, a hash. What it is, is asked when its turn comes."""
         asked, token = split_token(typed.strip(), self._sites)
         with self._lock:
-            same = next((d for d in self._downloads.values() if d.asked == asked and d.state in ("queued", "running")), None)
+            same = next((d for d in self._downloads.values() if d.asked == asked and d.state != "done"), None)
             if same is not None:
-                return same
+                return self.resume(same.id, token)
             download = Download(id=uuid4().hex, asked=asked, kind=kind)
             self._downloads[download.id] = download
             self._works[download.id] = _Work(token=token)
@@ -144,11 +144,11 @@ class Downloads:
                     self._works[wanted].stop.set()
             return self._downloads[wanted]
 
-    def resume(self, wanted: str) -> Download:
+    def resume(self, wanted: str, token: str | None = None) -> Download:
         """Goes on with one that is paused or has failed."""
         with self._lock:
             if self.get(wanted).state in ("paused", "failed"):
-                self._works[wanted] = _Work(token=self._works[wanted].token if wanted in self._works else None)
+                self._works[wanted] = _Work(token=token or (self._works[wanted].token if wanted in self._works else None))
                 self._change(wanted, state="queued", error="")
         with self._wakes:
             self._wakes.notify()
@@ -211,17 +211,19 @@ class Downloads:
         def progress(done: int, total: int | None) -> None:
             self._progressed(download.id, work, done, total)
 
-        wanted = Wanted(url=offer.url, folder=self._folder, sha256=offer.sha256, token=sites.token(offer.url))
+        wanted = Wanted(url=offer.url, folder=self._folder, key=download.id, sha256=offer.sha256, token=sites.token(offer.url))
         fetched = fetch(wanted, self._limits, progress, work.stop.is_set)
         try:
             name = safe_file_name(offer.name or fetched.name, "model")
             kind = download.kind or checked_kind(fetched.path, name, offer.kind)
             if download.kind is not None:
                 checked_kind(fetched.path, name, download.kind)
-            target = land(fetched.path, folder_of(kind, self._settings), name, offer.about)
-        except DarkroomError:
+            with self._landing:
+                target = land(fetched.path, folder_of(kind, self._settings), name, offer.about)
+        except WrongFile:
             discard(wanted)
             raise
+        discard(wanted)
         size = target.stat().st_size
         self._change(download.id, state="done", file=target.name, name=name, kind=kind, done_bytes=size, total_bytes=size, bytes_per_s=0.0)
         self._on_landed(target)
@@ -236,7 +238,7 @@ class Downloads:
             removed = self._removed.pop(wanted, None)
             self._works.pop(wanted, None) if removed else None
         if removed is not None and removed.url and removed.state != "done":
-            discard(Wanted(url=removed.url, folder=self._folder))
+            discard(Wanted(url=removed.url, folder=self._folder, key=wanted))
 
     def _progressed(self, wanted: str, work: _Work, done: int, total: int | None) -> None:
         now = time.monotonic()

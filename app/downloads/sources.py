@@ -8,12 +8,14 @@ import json
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+from http.client import HTTPException
 from typing import Any
-from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
+from urllib.parse import parse_qsl, urlencode, urlunsplit
 
 from app.downloads.ask import MAX_JSON_BYTES, Busy, Way, asked
 from app.downloads.errors import DownloadFailed
 from app.models.folders import Kind
+from app.remote import taken_apart
 from app.schema.errors import InvalidParams
 
 _HASH = re.compile(r"[0-9a-fA-F]{8,64}")
@@ -26,6 +28,7 @@ CIVITAI_KINDS: Mapping[str, Kind] = {
     "hypernetwork", "VAE": "vae", "Upscaler": "upscaler",
 }  # fmt: skip
 _TOKEN = "token"
+_TOKEN_TEXT = re.compile(r"[\x21-\x7e]{1,500}")
 
 
 @dataclass(frozen=True)
@@ -39,8 +42,8 @@ class Sites:
 
     def token(self, url: str) -> str | None:
         """The token for an address; only for the site that gave it."""
-        host = urlsplit(url).netloc
-        tokens = {urlsplit(self.civitai).netloc: self.civitai_token, urlsplit(self.hugging_face).netloc: self.hugging_face_token}
+        host = taken_apart(url).netloc
+        tokens = {taken_apart(self.civitai).netloc: self.civitai_token, taken_apart(self.hugging_face).netloc: self.hugging_face_token}
         return tokens.get(host)
 
 
@@ -65,10 +68,10 @@ def find_offer(typed: str, sites: Sites, way: Way) -> Offer:
     typed = typed.strip()
     if _HASH.fullmatch(typed):
         return _version(sites, way, f"/api/v1/model-versions/by-hash/{typed}", typed)
-    parts = urlsplit(typed)
-    if parts.netloc and parts.netloc == urlsplit(sites.civitai).netloc:
+    parts = taken_apart(typed)
+    if parts.netloc and parts.netloc == taken_apart(sites.civitai).netloc:
         return _from_civitai(typed, sites, way)
-    if parts.netloc and parts.netloc == urlsplit(sites.hugging_face).netloc:
+    if parts.netloc and parts.netloc == taken_apart(sites.hugging_face).netloc:
         found = _HUGGING_FACE_FILE.fullmatch(parts.path)
         if found is None:
             raise InvalidParams("Give the address of one file at Hugging Face (.../blob/main/NAME.safetensors).")
@@ -83,22 +86,24 @@ def find_offer(typed: str, sites: Sites, way: Way) -> Offer:
 
 def split_token(url: str, sites: Sites) -> tuple[str, str | None]:
     """An address of Civitai without the token that it takes as a part of it, and that token; other addresses as they are."""
-    parts = urlsplit(url)
-    if parts.netloc != urlsplit(sites.civitai).netloc:
+    parts = taken_apart(url)
+    if parts.netloc != taken_apart(sites.civitai).netloc:
         return url, None
     pairs = parse_qsl(parts.query, keep_blank_values=True)
     token = next((value for name, value in pairs if name.lower() == _TOKEN and value), None)
+    if token is not None and not _TOKEN_TEXT.fullmatch(token):
+        raise InvalidParams("The token in that address is none.")
     return urlunsplit(parts._replace(query=urlencode([pair for pair in pairs if pair[0].lower() != _TOKEN]))), token
 
 
 def shown_address(url: str) -> str:
     """An address as a list shows it: what follows the path may be a secret."""
-    parts = urlsplit(url)
+    parts = taken_apart(url)
     return urlunsplit(parts._replace(query="", fragment="")) if parts.netloc else url
 
 
 def _from_civitai(typed: str, sites: Sites, way: Way) -> Offer:
-    parts = urlsplit(typed)
+    parts = taken_apart(typed)
     query = dict(parse_qsl(parts.query))
     if found := _VERSION.fullmatch(parts.path):
         offer = _version(sites, way, f"/api/v1/model-versions/{found[1]}", found[1])
@@ -146,7 +151,7 @@ def _linked_hash(url: str, sites: Sites, way: Way) -> str | None:
     try:
         with asked(url, way, {"Range": "bytes=0-0"}, sites.hugging_face_token) as answer:
             told = (answer.told("X-Linked-Etag") or "").strip('"')
-    except (Busy, OSError):
+    except (Busy, OSError, HTTPException):
         return None
     return told if _SHA256.fullmatch(told) else None
 
@@ -157,8 +162,8 @@ def _json(sites: Sites, way: Way, path: str) -> dict[str, Any]:
             data = answer.response.read(MAX_JSON_BYTES + 1)
     except Busy as busy:
         raise DownloadFailed(str(busy)) from busy
-    except OSError as error:
-        raise DownloadFailed(f"Civitai cannot be reached ({error.strerror or type(error).__name__}).") from error
+    except (OSError, HTTPException) as error:
+        raise DownloadFailed(f"Civitai cannot be reached ({getattr(error, 'strerror', None) or type(error).__name__}).") from error
     try:
         said = json.loads(data) if len(data) <= MAX_JSON_BYTES else None
     except ValueError:

@@ -12,7 +12,6 @@ from collections.abc import Callable
 from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
 from dataclasses import dataclass, field
 from email.message import Message
-from hashlib import sha256
 from pathlib import Path
 from typing import TypeVar
 from urllib.parse import unquote
@@ -53,6 +52,8 @@ class Wanted:
     url: str
     folder: Path
     """Where its parts lie while it comes."""
+    key: str
+    """Names the parts: no two downloads at work may have the same."""
     sha256: str | None = None
     token: str | None = field(default=None, repr=False)
 
@@ -78,7 +79,7 @@ class Fetched:
 
 
 def fetch(wanted: Wanted, limits: Limits, on_progress: OnProgress, stopped: Callable[[], bool]) -> Fetched:
-    """Fetches the file, or the rest of it, and compares its hash with the one that was promised.
+    """Fetches the file, or the rest of it, and compares its hash with the one that was promised. Its notes stay until `discard`.
 
     Raises Stopped when `stopped` says so, and a DarkroomError with one sentence: DownloadFailed, NeedsToken, WrongFile (nothing is kept
     of that), NoRoom, InvalidParams for an address that may not be asked.
@@ -86,7 +87,7 @@ def fetch(wanted: Wanted, limits: Limits, on_progress: OnProgress, stopped: Call
     told = _patiently(lambda: _probe(wanted, limits), limits, stopped)
     if told.total is not None and told.total > limits.max_bytes:
         raise DownloadFailed(f"The file has {told.total:,} bytes; more than {limits.max_bytes:,} are not fetched.")
-    part, notes = part_files(wanted)
+    part, _ = part_files(wanted)
     try:
         wanted.folder.mkdir(parents=True, exist_ok=True)
         if told.ranges and told.total is not None:
@@ -101,14 +102,12 @@ def fetch(wanted: Wanted, limits: Limits, on_progress: OnProgress, stopped: Call
         if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
             raise NoRoom("There is not enough room on the disk for the file. Free some space and go on.") from error
         raise DownloadFailed(f"The file could not be written: {error.strerror or type(error).__name__}.") from error
-    notes.unlink(missing_ok=True)
     return Fetched(part, told.name)
 
 
 def part_files(wanted: Wanted) -> tuple[Path, Path]:
     """Where what has come lies, and the notes of which parts that is."""
-    key = sha256(wanted.url.encode()).hexdigest()[:16]
-    part = wanted.folder / f".{key}.download"
+    part = wanted.folder / f".{wanted.key}.download"
     return part, part.with_suffix(".json")
 
 

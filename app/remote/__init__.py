@@ -4,7 +4,7 @@ A name is resolved once, every address it stands for must be public, and the con
 name that changes its meaning meanwhile nor a redirect leads into this machine's network.
 """
 
-from app.remote.addresses import Address, Place, is_public, joined, place_of
+from app.remote.addresses import Address, Place, is_public, joined, place_of, taken_apart
 from app.remote.connection import Pinned, Rules
 
-__all__ = ["Address", "Pinned", "Place", "Rules", "is_public", "joined", "place_of"]
+__all__ = ["Address", "Pinned", "Place", "Rules", "is_public", "joined", "place_of", "taken_apart"]

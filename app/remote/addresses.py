@@ -2,12 +2,14 @@
 
 import ipaddress
 from dataclasses import dataclass
-from urllib.parse import SplitResult, urljoin, urlsplit
+from urllib.parse import SplitResult, quote, urljoin, urlsplit
 
 from app.schema.errors import InvalidParams
 
 MAX_URL_CHARS = 4000
 PORTS = {"http": 80, "https": 443}
+SPELLED = "%/:@!$&'()*+,;=~-._?"
+"""What a path or a query may hold as it is (RFC 3986)."""
 Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 
 
@@ -37,8 +39,9 @@ class Place:
 
     @property
     def target(self) -> str:
-        """Path and query, as a request names them."""
-        return (self.parts.path or "/") + (f"?{self.parts.query}" if self.parts.query else "")
+        """Path and query, as a request names them: blanks and letters beyond ASCII escaped, what is escaped already left alone."""
+        path, query = (quote(part, safe=SPELLED) for part in (self.parts.path or "/", self.parts.query))
+        return path + (f"?{query}" if query else "")
 
 
 def place_of(url: str, what: str) -> Place:
@@ -54,6 +57,14 @@ def place_of(url: str, what: str) -> Place:
     if parts.scheme not in PORTS or not host or parts.username is not None:
         raise InvalidParams(wrong)
     return Place(parts, host, port or PORTS[parts.scheme])
+
+
+def taken_apart(url: str) -> SplitResult:
+    """The parts of what may be a URL; InvalidParams where it looks like one and is none (`http://[x`)."""
+    try:
+        return urlsplit(url)
+    except ValueError as error:
+        raise InvalidParams("That is no address.") from error
 
 
 def joined(url: str, target: str) -> str:

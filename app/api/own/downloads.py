@@ -79,6 +79,7 @@ def download_routes(services: Services) -> APIRouter:
     @router.post("/{download_id}/pause")
     def pause(download_id: str) -> DownloadEntry:
         """Holds it back; what has come is kept."""
+        allowed()
         return DownloadEntry.of(downloads.pause(download_id))
 
     @router.post("/{download_id}/resume")
@@ -90,6 +91,7 @@ def download_routes(services: Services) -> APIRouter:
     @router.delete("/{download_id}", status_code=204)
     def remove(download_id: str) -> None:
         """Takes it off the list and forgets what has come of it; a file that is there whole stays."""
+        allowed()
         downloads.remove(download_id)
 
     return router

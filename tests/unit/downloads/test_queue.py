@@ -1,5 +1,6 @@
 """The list of downloads over real files from a local server: found, fetched, put where they belong, and what goes wrong on the way."""
 
+import errno
 import json
 import threading
 import time
@@ -10,7 +11,7 @@ from typing import Any
 import pytest
 
 from app.downloads import Download, Downloads, Limits, Sites
-from app.schema.errors import NotFound
+from app.schema.errors import InvalidParams, NotFound
 from app.schema.settings import ServerSettings
 
 from .conftest import Site, digest
@@ -163,7 +164,9 @@ def test_a_token_in_an_address_is_used_and_neither_shown_nor_written(site: Site,
 
 def test_what_cannot_be_meant(make) -> None:
     downloads = make()
-    for typed in ("not an address", "file:///etc/passwd", "javascript:alert(1)", "https://"):
+    with pytest.raises(InvalidParams):
+        downloads.add("http://[x")
+    for typed in ("not an address", "http://127.0.0.1:99999/x", "file:///etc/passwd", "javascript:alert(1)", "https://"):
         download = ended(downloads, downloads.add(typed).id)
         assert download.state == "failed" and download.error
 
@@ -173,3 +176,44 @@ def test_the_same_wish_twice_is_one(site: Site, make, lora: bytes) -> None:
     site.slow = threading.Event()
     downloads = make()
     assert downloads.add(site.url + FILE_PATH).id == downloads.add(site.url + FILE_PATH).id
+    assert downloads.all()[0].state in ("queued", "running")
+
+
+def test_the_same_wish_after_a_failure_goes_on(site: Site, make, lora: bytes) -> None:
+    downloads = make()
+    failed = ended(downloads, downloads.add(site.url + FILE_PATH).id)
+    assert failed.state == "failed" and "404" in failed.error
+    offered(site, lora)
+    again = downloads.add(site.url + FILE_PATH)
+    assert again.id == failed.id and ended(downloads, again.id, "done").file == "some lora.safetensors"
+
+
+def test_one_that_is_removed_and_wanted_again_is_a_new_one(site: Site, make, lora: bytes, tmp_path: Path) -> None:
+    """The old one's end must not take what the new one has fetched."""
+    offered(site, lora)
+    site.slow = threading.Event()
+    downloads = make()
+    old = downloads.add(site.url + FILE_PATH).id
+    ended(downloads, old, "running")
+    downloads.remove(old)
+    new = downloads.add(site.url + FILE_PATH).id
+    site.slow.set()
+    assert new != old and ended(downloads, new).state == "done"
+    assert (tmp_path / "data" / "models" / "Lora" / "some lora.safetensors").read_bytes() == lora
+
+
+def test_a_folder_on_another_disk(site: Site, make, lora: bytes, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Only the refusal to rename across disks is made up."""
+    offered(site, lora)
+    rename = Path.replace
+
+    def across(self: Path, target: Path) -> Path:
+        if self.name.endswith(".download"):
+            raise OSError(errno.EXDEV, "Invalid cross-device link")
+        return rename(self, target)
+
+    monkeypatch.setattr(Path, "replace", across)
+    downloads = make()
+    assert ended(downloads, downloads.add(site.url + FILE_PATH).id).state == "done"
+    assert (tmp_path / "data" / "models" / "Lora" / "some lora.safetensors").read_bytes() == lora
+    assert not list((tmp_path / "data" / "models" / ".downloads").iterdir())

@@ -23,7 +23,7 @@ PATH = "/some/file.safetensors"
 @pytest.fixture
 def wanted(site: Site, tmp_path: Path) -> Wanted:
     site.files[PATH] = DATA
-    return Wanted(url=site.url + PATH, folder=tmp_path / "models")
+    return Wanted(url=site.url + PATH, folder=tmp_path / "models", key="one")
 
 
 def get(wanted: Wanted, limits: Limits, stopped=lambda: False, seen: list | None = None) -> bytes:
@@ -135,3 +135,10 @@ def test_redirects_are_checked_and_end(site: Site, wanted: Wanted, limits: Limit
 def test_what_is_not_there(site: Site, wanted: Wanted, limits: Limits) -> None:
     with pytest.raises(DownloadFailed, match="404"):
         get(replace(wanted, url=f"{site.url}/none.safetensors"), limits)
+
+
+def test_addresses_with_blanks_and_letters(site: Site, wanted: Wanted, limits: Limits) -> None:
+    site.files["/some%20file/%C3%A9.safetensors"] = DATA
+    spelled = replace(wanted, url=f"{site.url}/some file/\u00e9.safetensors")
+    assert get(spelled, limits) == DATA
+    assert fetch(spelled, limits, lambda *_: None, lambda: False).name == "\u00e9.safetensors"
