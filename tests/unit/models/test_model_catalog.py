@@ -414,6 +414,7 @@ def test_background_hashing_of_all_checkpoints(tmp_path: Path, opened: Opener) -
 
 def test_many_threads_at_once(tiny_data: Path, opened: Opener) -> None:
     catalog = opened(tiny_data)
+    files = len(list((tiny_data / "models" / "Stable-diffusion").glob("*.safetensors")))
     errors: list[BaseException] = []
 
     def use(number: int) -> None:
@@ -422,7 +423,7 @@ def test_many_threads_at_once(tiny_data: Path, opened: Opener) -> None:
                 catalog.refresh()
             assert catalog.find("tiny-b").name == "tiny-b"
             assert catalog.hash(catalog.find("tiny-b")) == TINY_B
-            assert len(catalog.checkpoints()) == 11 and catalog.hashing.total_bytes > 0
+            assert len(catalog.checkpoints()) == files and catalog.hashing.total_bytes > 0
         except BaseException as error:
             errors.append(error)
             raise
