@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Iterator, Mapping
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -14,6 +14,7 @@ from torch import Tensor
 
 from app.conversion.source import Source
 from app.conversion.writer import OnProgress, Piece, numbers, write_safetensors
+from app.models.reading import read_facts
 from app.schema.errors import BadModelFile
 
 NumberFormat = Literal["fp32", "fp16", "bf16", "fp8"]
@@ -22,11 +23,16 @@ AveragedWeights = Literal["drop", "keep", "use"]
 DTYPES: Mapping[str, torch.dtype] = MappingProxyType(
     {"fp32": torch.float32, "fp16": torch.float16, "bf16": torch.bfloat16, "fp8": torch.float8_e4m3fn}
 )
+PREDICTION = "modelspec.prediction_type"
+PREDICTION_NAMES: Mapping[str, str] = MappingProxyType({"epsilon": "epsilon", "v": "v"})
+"""ModelSpec's words."""
 VAE = "first_stage_model."
 DENOISER = "model.diffusion_model."
 AVERAGED = "model_ema."
 PARTS = (DENOISER, VAE, "cond_stage_model.", "conditioner.")
 """What drawing needs; a training's optimizer, losses and schedules lie beside them."""
+MARKERS = frozenset({"v_pred", "ztsnr", "edm_mean", "edm_std", "edm_vpred.sigma_max", "edm_vpred.sigma_min"})
+"""Small tensors that say how a checkpoint was trained."""
 EIGHT_BIT = DENOISER
 """Only the denoiser bears eight bits; the rest stays at sixteen."""
 
@@ -51,15 +57,21 @@ def convert(wanted: Conversion, on_progress: OnProgress | None = None) -> None:
     with ExitStack() as stack:
         source = stack.enter_context(Source(wanted.source))
         vae = stack.enter_context(Source(wanted.vae)) if wanted.vae is not None else None
-        pieces = [*_own(source, wanted, vae), *(_baked(vae, source, wanted) if vae else ())]
+        pieces = [*_own(source, wanted, vae), *(baked(vae, source, wanted.numbers) if vae else ())]
         if not pieces:
             raise BadModelFile(f"{wanted.source.name} holds no weights that a checkpoint needs.")
         write_safetensors(wanted.target, pieces, metadata_of(source), replace=wanted.replace, on_progress=on_progress)
 
 
 def metadata_of(source: Source) -> dict[str, str]:
-    """What a file says of itself, for a file made from it (but hashes); `format` is what transformers looks for."""
-    return {"format": "pt", **{name: text for name, text in source.header.metadata.items() if name != "format" and "hash" not in name}}
+    """What a file says of itself, for a file made from it (but hashes); `format` is what transformers looks for.
+
+    Its prediction type is written down too: a yaml beside the file, or its name, may have said it so far.
+    """
+    said = {name: text for name, text in source.header.metadata.items() if name != "format" and "hash" not in name}
+    with suppress(BadModelFile):  # a file that is no checkpoint we know says what it says
+        said = {PREDICTION: PREDICTION_NAMES[read_facts(source.path).prediction], **said}
+    return {"format": "pt", **said}
 
 
 def averaged_name(name: str) -> str:
@@ -81,7 +93,7 @@ def piece_of(source: Source, name: str, stored: str, wanted: NumberFormat | None
 
 def needed(name: str) -> bool:
     """Whether drawing needs the tensor."""
-    return name.startswith(PARTS)
+    return name.startswith(PARTS) or name in MARKERS
 
 
 def _numbers(source: Source, name: str) -> Iterator[Tensor]:
@@ -101,14 +113,16 @@ def _own(source: Source, wanted: Conversion, vae: Source | None) -> Iterator[Pie
         yield piece_of(source, name, stored, wanted.numbers)
 
 
-def _baked(vae: Source, source: Source, wanted: Conversion) -> Iterator[Piece]:
+def baked(vae: Source, source: Source, wanted: NumberFormat | None) -> Iterator[Piece]:
     """The VAE's tensors under the names that they have inside a checkpoint; a VAE's file has them with or without the prefix."""
-    inside = {VAE + name.removeprefix(VAE): name for name in vae.names if not name.startswith(("loss.", AVERAGED))}
+    whole = any(name.startswith(VAE) for name in vae.names)  # a checkpoint: its VAE is taken
+    names = [name for name in vae.names if name.startswith(VAE)] if whole else vae.names
+    inside = {VAE + name.removeprefix(VAE): name for name in names if not name.startswith(("loss.", AVERAGED))}
     theirs = {name for name in source.names if name.startswith(VAE)}
     for name in sorted(theirs) or sorted(inside):
         if name not in inside or (name in source and vae.shape(inside[name]) != source.shape(name)):
             raise BadModelFile(f"{vae.path.name} does not fit {source.path.name}: it is a VAE of another kind ({name}).")
-        yield piece_of(vae, name, inside[name], wanted.numbers)
+        yield piece_of(vae, name, inside[name], wanted)
 
 
 def recipe_text(recipe: Mapping[str, object]) -> str:

@@ -10,7 +10,7 @@ from typing import Literal
 
 from torch import Tensor
 
-from app.conversion.convert import AVERAGED, VAE, NumberFormat, metadata_of, needed, piece_of, recipe_text, written_as
+from app.conversion.convert import VAE, NumberFormat, baked, metadata_of, needed, piece_of, recipe_text, written_as
 from app.conversion.source import Source
 from app.conversion.weights import BlockWeights
 from app.conversion.writer import OnProgress, Piece, numbers, write_safetensors
@@ -90,10 +90,7 @@ def _pieces(wanted: Merge, first: Source, others: list[Source], vae: Source | No
         else:  # a VAE, say, that the first checkpoint lacks
             yield piece_of(others[0], name, name, wanted.numbers)
     if vae is not None:
-        for name in vae.names:
-            inside = VAE + name.removeprefix(VAE)
-            if not name.startswith(("loss.", AVERAGED)) and not discarded(inside):
-                yield piece_of(vae, inside, name, wanted.numbers)
+        yield from (piece for piece in baked(vae, first, wanted.numbers) if not discarded(piece.name))
 
 
 def _mixed_piece(wanted: Merge, first: Source, others: list[Source], name: str) -> Piece:
@@ -103,7 +100,8 @@ def _mixed_piece(wanted: Merge, first: Source, others: list[Source], name: str) 
     if not others or share == 0 or not mixable:
         return piece_of(first, name, name, wanted.numbers)
     for other in others:
-        if other.shape(name) != first.shape(name) and not _adds_channels(name, first.shape(name), other.shape(name)):
+        alike = other.shape(name) == others[0].shape(name)
+        if not alike or (other.shape(name) != first.shape(name) and not _adds_channels(name, first.shape(name), other.shape(name))):
             raise BadModelFile(
                 f"{other.path.name} does not fit {first.path.name}: {name} is {_times(other.shape(name))} there and "
                 f"{_times(first.shape(name))} here. Only checkpoints of one family can be merged."

@@ -16,6 +16,7 @@ from app.conversion import BlockWeights, Conversion, Merge, convert, merge, pars
 from app.conversion.convert import averaged_name
 from app.conversion.writer import CHUNK_NUMBERS, CannotWrite
 from app.models import Catalog
+from app.models.reading import read_facts
 from app.networks import load_checkpoint
 from app.schema.errors import BadModelFile, DarkroomError, InvalidParams
 from app.schema.settings import ServerSettings
@@ -137,6 +138,40 @@ def test_an_added_difference_is_torchs_and_turns_a_checkpoint_into_an_inpainting
             assert torch.equal(new[name][:, :4], (tensor[:, :4].float() + difference).to(tensor.dtype))
         else:
             assert torch.equal(new[name], (tensor.float() + difference).to(tensor.dtype)), name
+
+
+def test_what_says_how_a_checkpoint_was_trained_stays(one: Path, other: Path, tmp_path: Path) -> None:
+    """Markers in the file, and what only a yaml beside it said."""
+    marked = tmp_path / "marked.safetensors"
+    save_file({**load_file(one), "v_pred": torch.zeros(0), "ztsnr": torch.zeros(0)}, marked)
+    convert(Conversion(source=marked, target=tmp_path / "new.safetensors"))
+    merge(Merge(primary=marked, secondary=other, target=tmp_path / "mixed.safetensors"))
+    for made in ("new", "mixed"):
+        assert {"v_pred", "ztsnr"} <= load_file(tmp_path / f"{made}.safetensors").keys()
+    with safe_open(one, "pt") as file:
+        said = {name: text for name, text in file.metadata().items() if name != "modelspec.prediction_type"}
+    save_file(load_file(one), tmp_path / "yaml.safetensors", said)
+    (tmp_path / "yaml.yaml").write_text("model: {params: {parameterization: v}}")
+    before = read_facts(tmp_path / "yaml.safetensors")
+    convert(Conversion(source=tmp_path / "yaml.safetensors", target=tmp_path / "elsewhere.safetensors"))
+    assert before.prediction == read_facts(tmp_path / "elsewhere.safetensors").prediction == "v"
+
+
+def test_a_checkpoint_gives_its_vae_and_no_more(one: Path, other: Path, tmp_path: Path) -> None:
+    merge(Merge(primary=one, method="No interpolation", vae=other, target=tmp_path / "new.safetensors"))
+    a, b, new = load_file(one), load_file(other), load_file(tmp_path / "new.safetensors")
+    assert new.keys() == a.keys()
+    assert all(torch.equal(tensor, (b if name.startswith(VAE) else a)[name]) for name, tensor in new.items())
+
+
+def test_three_files_of_two_kinds_are_refused(one: Path, other: Path, tmp_path: Path) -> None:
+    first = f"{DENOISER}input_blocks.0.0.weight"
+    tensors = load_file(one)
+    tensors[first] = torch.randn(tensors[first].shape[0], 9, 3, 3).to(tensors[first].dtype)
+    save_file(tensors, tmp_path / "nine.safetensors")
+    files = {"primary": tmp_path / "nine.safetensors", "secondary": tmp_path / "nine.safetensors", "tertiary": other}
+    with pytest.raises(BadModelFile, match="does not fit"):
+        merge(Merge(**files, method="Add difference", target=tmp_path / "new.safetensors"))
 
 
 def test_weights_of_blocks(one: Path, other: Path, tmp_path: Path) -> None:
