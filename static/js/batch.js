@@ -47,7 +47,9 @@ class Files {
 }
 
 export class BatchPanel {
-  constructor() {
+  /** `limit`: how many pictures the server takes in one batch. */
+  constructor(limit) {
+    this.limit = limit;
     this.stored = new WeakMap();
     const changed = () => this.draw();
     this.starts = new Files("pictures", "Pictures", changed);
@@ -76,15 +78,20 @@ export class BatchPanel {
   /** What a job for each picture starts from. Throws with a sentence where something is missing. */
   async start() {
     if (this.busy) throw new Error("The pictures of the last batch are still being stored.");
-    const pairs = this.starts.files.map((file) => [file, this.maskOf(file)]);
+    const { files } = this.starts;
+    if (files.length > this.limit) throw new Error(`A batch has at most ${this.limit} pictures; this one has ${files.length}.`);
+    const pairs = files.map((file) => [file, this.maskOf(file)]);
+    const take = this.boxes.map((box) => box.firstChild).filter((box) => box.checked).map((box) => box.value);
     this.busy = true;
     try {
       const batch = [];
       for (const [file, mask] of pairs) {
         setText(this.progress, `Storing picture ${batch.length + 1} of ${pairs.length} …`);
-        batch.push({ ...(await this.once(file, "picture")), mask: mask ? (await this.once(mask, "mask")).id : "" });
+        const { id, infotext, chunk } = await this.once(file, "picture");
+        const told = take.length ? { infotext, chunk } : {};
+        batch.push({ id, ...told, mask: mask ? (await this.once(mask, "mask")).id : "" });
       }
-      return { batch, take: this.boxes.map((box) => box.firstChild).filter((box) => box.checked).map((box) => box.value) };
+      return { batch, take };
     } finally {
       this.busy = false;
       setText(this.progress, "");

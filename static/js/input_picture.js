@@ -47,7 +47,7 @@ class InputPicture extends HTMLElement {
       return made;
     };
     this.layers = { mask: layer("mask"), colour: layer("colour"), room: layer("room") };
-    this.batch = new BatchPanel();
+    this.batch = new BatchPanel(Number(this.getAttribute("batch-limit")));
     this.outpaint = new OutpaintPanel(() => this.value && attempt(() => this.reshow()));
     this.maskBox = new DropBox({ label: "Mask", inputId: "img2img_mask_file", pastes: false, onFile: (file) => attempt(() => this.readMask(file)), onClear: () => {} });
     this.maskBox.node.classList.add("dk-drop-low");

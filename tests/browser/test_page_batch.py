@@ -7,6 +7,7 @@ from PIL import Image
 from PIL.PngImagePlugin import PngInfo
 from playwright.sync_api import expect
 
+from app.ui.parts.batch import MOST_PICTURES
 from tests.browser.canvas import Canvas, a_picture, pixels
 from tests.browser.darkroom import PATIENCE_MS, Darkroom
 
@@ -75,3 +76,32 @@ def test_what_is_missing_is_said_and_nothing_starts(darkroom: Darkroom, tmp_path
     darkroom.generate("img2img")
     expect(darkroom.notes().last).to_contain_text("d.png: ")
     expect(darkroom.pictures("img2img")).to_have_count(0)
+
+
+def test_too_many_pictures_are_told_before_any_is_sent(darkroom: Darkroom, tmp_path: Path) -> None:
+    a_picture(tmp_path / "0.png", SIZE)
+    for number in range(1, MOST_PICTURES + 1):
+        (tmp_path / f"{number}.png").write_bytes((tmp_path / "0.png").read_bytes())
+    sent: list[str] = []
+    darkroom.page.on("request", lambda request: sent.append(request.url) if "/api/v1/inputs" in request.url else None)
+    Canvas(darkroom).mode("batch")
+    darkroom.page.locator("#img2img_batch_pictures_folder").set_input_files(tmp_path)
+    darkroom.generate("img2img")
+    expect(darkroom.notes()).to_contain_text(f"A batch has at most {MOST_PICTURES} pictures; this one has {MOST_PICTURES + 1}.")
+    assert sent == []
+
+
+def test_texts_of_pictures_are_sent_where_something_is_taken_from_them(darkroom: Darkroom, tmp_path: Path) -> None:
+    a_picture(tmp_path / "a.png", SIZE)
+    tells(tmp_path / "a.png")
+    letters: list[str] = []
+    darkroom.page.on("request", lambda request: letters.append(request.post_data or "") if "gradio_api" in request.url else None)
+    Canvas(darkroom).mode("batch")
+    darkroom.page.locator("#img2img_batch_pictures_files").set_input_files(tmp_path / "a.png")
+    darkroom.fill({"steps": "1", "width": "64", "height": "64"}, "img2img")
+    for number, taken in enumerate((False, True)):
+        letters.clear()
+        darkroom.page.locator("#img2img_batch_take_seed").set_checked(taken)
+        darkroom.generate("img2img")
+        darkroom.finish(number + 1, "img2img")
+        assert any("a small boat" in letter for letter in letters) == taken

@@ -24,7 +24,10 @@ TAKEN: Mapping[str, tuple[str, ...]] = {
 
 
 def submit_batch(parts: PageParts, asked: Asked, told: Mapping[str, Any], *, client: str) -> Answer:
-    """Queues a job for each picture of `told["batch"]` once all are known to be sound; the answer's job is the first of them."""
+    """Queues a job for each picture of `told["batch"]` once all are known to be sound; the answer's job is the first of them.
+
+    Where the server refuses a later one all the same (a full disk), the answer has the first job and the error says how many there are.
+    """
     options = parts.options.view()
     entries = [entry for entry in told["batch"] if isinstance(entry, dict)]
     wanted = told.get("take")
@@ -34,11 +37,18 @@ def submit_batch(parts: PageParts, asked: Asked, told: Mapping[str, Any], *, cli
             raise InvalidParams("The batch has no pictures: choose a folder or some files first.")
         if len(entries) > MOST_PICTURES:
             raise InvalidParams(f"A batch has at most {MOST_PICTURES} pictures; this one has {len(entries)}.")
-        jobs = [page_params(parts, _of_one(parts, asked, entry, taken), options) for entry in entries]
-        first, *_ = [parts.jobs.submit(params, client=client, options=options, script=asked.script) for params in jobs]
+        jobs = [parts.jobs.prepared(page_params(parts, _of_one(parts, asked, entry, taken), options)) for entry in entries]
     except DarkroomError as error:
         return Answer(error=str(error))
-    return Answer(job=first, notes=(f"{len(jobs)} pictures are in the queue." if len(jobs) > 1 else "The picture is in the queue.",))
+    queued: list[str] = []
+    try:
+        for params in jobs:
+            queued.append(parts.jobs.submit(params, client=client, options=options, script=asked.script))
+    except DarkroomError as error:
+        if not queued:
+            return Answer(error=str(error))
+        return Answer(job=queued[0], error=f"{error} {len(queued)} of the {len(jobs)} pictures are in the queue; the others are not.")
+    return Answer(job=queued[0], notes=(f"{len(jobs)} pictures are in the queue." if len(jobs) > 1 else "The picture is in the queue.",))
 
 
 def _of_one(parts: PageParts, asked: Asked, entry: Mapping[str, Any], taken: Collection[str]) -> Asked:

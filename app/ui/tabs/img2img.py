@@ -5,6 +5,7 @@ from collections.abc import Sequence
 import gradio as gr
 
 from app.scripts import ScriptTable
+from app.ui.parts.batch import MOST_PICTURES
 from app.ui.parts.fields import RESIZE_MODES, Controls, default_of, element_id, title_of
 from app.ui.parts.generation import GenerationTab, build_generation
 from app.ui.parts.html import element
@@ -18,7 +19,7 @@ def build_img2img(start: StartValues, styles: Sequence[str], scripts: ScriptTabl
 
 
 def _input_picture() -> Controls:
-    element("dk-input-picture", elem_id="img2img_image")
+    element("dk-input-picture", elem_id="img2img_image", batch_limit=str(MOST_PICTURES))
     mode = gr.Radio(
         list(RESIZE_MODES),
         value=default_of("resize_mode"),

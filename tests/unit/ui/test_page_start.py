@@ -73,9 +73,9 @@ def test_upscaling_a_picture_that_tells_nothing_takes_the_fields(parts: PagePart
     assert values["seed"] == "12" and values["enable_hr"] is True
 
 
-def stored(parts: PageParts, color: str) -> str:
+def stored(parts: PageParts, color: str, size: tuple[int, int] = (64, 64)) -> str:
     buffer = io.BytesIO()
-    Image.new("RGB", (64, 64), color).save(buffer, "PNG")
+    Image.new("RGB", size, color).save(buffer, "PNG")
     return parts.jobs.inputs.add(buffer.getvalue())
 
 
@@ -98,6 +98,26 @@ def test_a_batch_that_cannot_be_made_starts_nothing(parts: PageParts, batch: lis
     answer = submit_batch(parts, Asked(mode="img2img", values=FIELDS), {"batch": batch}, client="me")
     assert answer.error and answer.job is None
     assert parts.jobs.list("me") == []
+
+
+@pytest.mark.parametrize("second", ["is not stored", "is far too large for the factor"])
+def test_a_batch_whose_second_picture_cannot_be_drawn_starts_nothing(parts: PageParts, second: str) -> None:
+    names = [stored(parts, "red"), PICTURE if second == "is not stored" else stored(parts, "blue", (4096, 4096))]
+    asked = Asked(mode="img2img", values={**FIELDS, "scale_by": 4.0}, scaled=True)
+    answer = submit_batch(parts, asked, {"batch": [{"id": name} for name in names]}, client="me")
+    assert answer.error and answer.job is None
+    assert parts.jobs.list("me") == []
+
+
+def test_a_disk_that_fills_up_in_a_batch_is_told_with_what_is_queued(parts: PageParts) -> None:
+    connection = parts.jobs._database._connection
+    connection.execute(f"PRAGMA max_page_count = {connection.execute('PRAGMA page_count').fetchone()[0] + 40}")
+    asked = Asked(mode="img2img", values={**FIELDS, "prompt": "x" * 50_000})
+    answer = submit_batch(parts, asked, {"batch": [{"id": stored(parts, "red")}] * 9}, client="me")
+    queued = parts.jobs.list("me")
+    assert 0 < len(queued) < 9 and answer.job == queued[-1].id and answer.notes == ()
+    assert answer.error is not None and answer.error.startswith("The disk is full")
+    assert answer.error.endswith(f" {len(queued)} of the 9 pictures are in the queue; the others are not.")
 
 
 def test_hires_fields_are_those_of_the_schema() -> None:
