@@ -49,6 +49,6 @@ def params_of_chunk(text: str) -> GenerationParams | None:
 
 
 def _nameless(params: GenerationParams) -> dict[str, object]:
-    """The fields that name stored pictures, with nothing that opens one; a picture drawn with a mask stays one."""
-    names = {name: NO_PICTURE for name in ("mask", "latent_mask", "colour_source") if getattr(params, name)}
-    return {**names, "init_images": (NO_PICTURE,)} if params.init_images else {**names}
+    """The fields that name stored pictures, with nothing that opens one: img2img stays img2img, and what has a mask keeps one."""
+    mask = NO_PICTURE if params.mask else ""
+    return {"init_images": (NO_PICTURE,) if params.init_images else (), "mask": mask, "latent_mask": "", "colour_source": ""}

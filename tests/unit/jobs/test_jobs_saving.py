@@ -189,6 +189,7 @@ def test_the_chunk_names_no_start_picture(jobs):
     assert not [name for name in (start, mask) if name in text]
     params = params_of_chunk(text)
     assert params is not None and (params.mode, params.denoising_strength, params.mask_blur_x) == ("img2img", 0.3, 9)
+    assert params.colour_source == params.latent_mask == "", "a job made of it seeks no picture that is not there"
     older = text.replace("0" * 64, "a" * 64)  # files of earlier days
     assert older != text and params_of_chunk(older) == params
 
