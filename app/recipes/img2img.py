@@ -36,8 +36,8 @@ def img2img(
     params: GenerationParams, tokenizer: Tokenizer, images: tuple[InputPicture, ...], masks: Masks, colours: InputPicture | None
 ) -> Recipe:
     """Makes the job's pictures from the input pictures; one input serves a whole batch, several are one a picture."""
-    canvas = Canvas(params, pixel_mask(params, masks), colours)
     starts = one_each(params, images)
+    canvas = Canvas(params, pixel_mask(params, masks, starts), colours)
     drawing = Drawing(params, tokenizer, Source(canvas, starts))
     drawing.tell({} if canvas.mask is None else canvas.mask.told)
     info = yield from drawing.info(params.checkpoint)

@@ -1,5 +1,6 @@
 """Masks as pixels: blurred, cut to the part that is drawn, brought to the job's size."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -10,6 +11,7 @@ from torch import Tensor
 
 from app.recipes.resize import FIT, STRETCH, InputPicture, Pixels, resized
 from app.recipes.settings import label_of
+from app.schema.errors import InvalidParams
 from app.schema.params import GenerationParams
 
 Box = tuple[int, int, int, int]
@@ -72,7 +74,7 @@ def _share(mask: Image.Image, *, whole: bool) -> Tensor:
     return share.round() if whole else share
 
 
-def pixel_mask(params: GenerationParams, masks: Masks) -> PixelMask | None:
+def pixel_mask(params: GenerationParams, masks: Masks, pictures: Sequence[InputPicture]) -> PixelMask | None:
     """The masks as the settings want them; None without one, and where only the masked part is to be drawn and there is none."""
     if masks.pixels is None:
         return None
@@ -85,15 +87,40 @@ def pixel_mask(params: GenerationParams, masks: Masks) -> PixelMask | None:
         drawn = resized(image, *size, params.resize_mode)
         latents = None if masks.latents is None else resized(Image.fromarray(masks.latents()), *size, params.resize_mode)
         return PixelMask(drawn=drawn, laid=drawn.point(lambda value: min(2 * value, 255)), latents=latents)
-    tight = image.getbbox()
-    if tight is None:
+    return _only_masked(params, image, pictures)
+
+
+def _only_masked(params: GenerationParams, image: Image.Image, pictures: Sequence[InputPicture]) -> PixelMask | None:
+    """The part around what is masked; InvalidParams if pictures of several sizes would need several masks.
+
+    A1111 counts the part in pixels of the mask and cuts it out of the picture, whatever their sizes, and so do we as long as all that is
+    masked lies in it. Elsewhere the result would have black holes, and the mask is brought to the picture's size first.
+    """
+    box = _part(params, image)
+    if box is None:
         return None
-    box = crop_box(tight, params.inpaint_full_res_padding, size, image.size)
+    sizes = {(pixels.shape[1], pixels.shape[0]) for pixels in (picture() for picture in dict.fromkeys(pictures))}
+    if any(_leaves_holes(resized(image, *size, params.resize_mode), box) for size in sizes):
+        if len(sizes) > 1:
+            raise InvalidParams("Only masked with a mask of another size wants pictures of one size; bring the mask to theirs.")
+        image = resized(image, *sizes.pop(), params.resize_mode)
+        box = _part(params, image) or box
     told = {
         label_of("inpaint_full_res"): "Only masked",
         label_of("inpaint_full_res_padding"): str(params.inpaint_full_res_padding),
     }
-    return PixelMask(drawn=resized(image.crop(box), *size, FIT), laid=image, box=box, told=told)
+    return PixelMask(drawn=resized(image.crop(box), params.width, params.height, FIT), laid=image, box=box, told=told)
+
+
+def _part(params: GenerationParams, image: Image.Image) -> Box | None:
+    tight = image.getbbox()
+    return None if tight is None else crop_box(tight, params.inpaint_full_res_padding, (params.width, params.height), image.size)
+
+
+def _leaves_holes(laid: Image.Image, box: Box) -> bool:
+    """Whether something is masked that nothing is drawn for."""
+    tight = laid.getbbox()
+    return tight is not None and not (box[0] <= tight[0] and box[1] <= tight[1] and tight[2] <= box[2] and tight[3] <= box[3])
 
 
 def blurred(mask: Pixels, sigma_x: int, sigma_y: int) -> Pixels:

@@ -11,6 +11,7 @@ from app.recipes.lab import from_lab, to_lab
 from app.recipes.masks import Masks, PixelMask, blurred, crop_box, gaussian_kernel, pixel_mask
 from app.recipes.resize import COVER, FIT, LATENT, STRETCH
 from app.recipes.soft import averaged
+from app.schema.errors import InvalidParams
 from app.schema.params import GenerationParams, make_params
 
 NOISE = np.random.default_rng(5)
@@ -28,8 +29,9 @@ def square(width: int, height: int, box: tuple[int, int, int, int]) -> np.ndarra
     return mask
 
 
-def masked(settings: GenerationParams, mask: np.ndarray) -> PixelMask | None:
-    return pixel_mask(settings, Masks(partial(np.array, mask)))
+def masked(settings: GenerationParams, mask: np.ndarray, *pictures: np.ndarray) -> PixelMask | None:
+    """For pictures of the mask's size, if none are given."""
+    return pixel_mask(settings, Masks(partial(np.array, mask)), [partial(np.array, each) for each in pictures or [mask]])
 
 
 def picture(width: int, height: int) -> np.ndarray:
@@ -121,6 +123,34 @@ def test_only_masked_draws_the_part_large_and_puts_it_back() -> None:
     assert (result == expected).all()
 
 
+@pytest.mark.parametrize("side", [64, 512])
+@pytest.mark.parametrize("mode", [STRETCH, COVER, FIT])
+def test_only_masked_with_a_mask_of_another_size_draws_what_is_masked(side: int, mode: int) -> None:
+    start, mask = picture(256, 256), square(side, side, (side // 2, side // 2, side, side))
+    settings = params(inpaint_full_res=True, inpaint_full_res_padding=0, mask_blur_x=0, mask_blur_y=0, resize_mode=mode)
+    found = masked(settings, mask, start)
+    assert found is not None and found.box is not None and found.laid.size == (256, 256)
+    reach = 3 * 4  # of Lanczos, where the mask is enlarged
+    assert max(abs(one - other) for one, other in zip(found.box, (128, 128, 256, 256), strict=True)) <= reach
+    result = Canvas(settings, found).finish(partial(np.array, start), np.full((64, 64, 3), 90, np.uint8)).pixels
+    assert (result[140:, 140:] == 90).all(), "drawn, and not black"
+    assert (result[:116] == start[:116]).all() and (result[:, :116] == start[:, :116]).all()
+
+
+def test_only_masked_counts_in_pixels_of_the_mask_where_that_covers_all_as_a1111_does() -> None:
+    settings = params(inpaint_full_res=True, inpaint_full_res_padding=8, mask_blur_x=4, mask_blur_y=4)
+    mask = square(100, 100, (20, 30, 71, 63))
+    own, other = masked(settings, mask), masked(settings, mask, picture(64, 64))
+    assert own is not None and other is not None and own.box == other.box and other.laid.size == (100, 100)
+
+
+def test_only_masked_with_a_mask_of_another_size_and_several_sizes_of_pictures_is_refused() -> None:
+    mask, settings = square(64, 64, (32, 32, 64, 64)), params(inpaint_full_res=True, inpaint_full_res_padding=0)
+    with pytest.raises(InvalidParams, match="one size"):
+        masked(settings, mask, picture(256, 256), picture(128, 128))
+    assert masked(settings, square(64, 64, (0, 0, 64, 64)), picture(64, 64), picture(40, 40)) is not None
+
+
 def test_what_is_under_the_mask_is_filled_from_around_it() -> None:
     start = np.full((64, 64, 3), (200, 40, 90), np.uint8)
     start[16:48, 16:48] = (0, 255, 0)
@@ -136,8 +166,9 @@ def test_what_is_under_the_mask_is_filled_from_around_it() -> None:
 @pytest.mark.parametrize("only_masked", [False, True], ids=["whole", "only masked"])
 def test_pictures_and_masks_of_every_shape(size, mask_size, mode, only_masked) -> None:
     settings = params(resize_mode=mode, inpaint_full_res=only_masked, inpainting_fill=0, return_mask=True, return_mask_composite=True)
-    mask = masked(settings, np.full(mask_size[::-1], 255, np.uint8))
-    canvas, start = Canvas(settings, mask), partial(np.array, picture(*size))
+    pixels = picture(*size)
+    mask = masked(settings, np.full(mask_size[::-1], 255, np.uint8), pixels)
+    canvas, start = Canvas(settings, mask), partial(np.array, pixels)
     seen = canvas.start(start)
     assert seen.shape == ((size[1], size[0], 3) if mode == LATENT and not only_masked else (64, 64, 3))
     touched = canvas.finish(start, picture(64, 64))
