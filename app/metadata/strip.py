@@ -1,5 +1,6 @@
 """The same picture without what it says about itself: metadata cut out of the file, pixels untouched."""
 
+import re
 import struct
 
 from app.metadata.containers import avif, png, reader_of, webp
@@ -9,12 +10,20 @@ from app.metadata.containers.stealth import silenced
 from app.metadata.record import Limits, cut_off
 from app.schema.errors import BadPicture
 
-_PNG_TEXTS = frozenset((b"tEXt", b"zTXt", b"iTXt", b"eXIf", b"tIME", b"caBX"))
-_WEBP_TEXTS = frozenset((b"EXIF", b"XMP "))
+_PNG_KEPT = frozenset(b"tRNS gAMA cHRM sRGB iCCP bKGD pHYs sBIT cICP mDCV cLLI acTL fcTL fdAT".split())
+"""Of the chunks that a decoder may pass over: how colours are meant, and animations. All others may hold texts."""
+_ANCILLARY = 0x20
+"""The bit of a chunk's first letter that says that a decoder may pass over it."""
+_WEBP_KEPT = frozenset((b"VP8 ", b"VP8L", b"VP8X", b"ALPH", b"ANIM", b"ANMF", b"ICCP"))
 _WEBP_TEXT_FLAGS = 0x08 | 0x04
-_JPEG_TEXTS = frozenset((0xE1, 0xED, 0xEB, 0xFE))
-"""APP1 (EXIF, XMP), APP13 (IPTC), APP11 (C2PA), comment."""
-_SCAN = 0xDA
+_JPEG_KEPT = frozenset((*range(0xC0, 0xC8), *range(0xC9, 0xD0), *range(0xDA, 0xE0)))
+"""Frames, tables, scans (ITU T.81, table B.1)."""
+_JPEG_APPS = {0xE0: b"JFIF\x00", 0xE2: b"ICC_PROFILE\x00", 0xEE: b"Adobe"}
+"""Application segments without which the colours would be others, and how they begin."""
+_ALONE = frozenset((0x01, *range(0xD0, 0xD8)))
+_SCAN, _END = 0xDA, 0xD9
+_AFTER_SCAN = re.compile(rb"\xff[^\x00\xd0-\xd7\xff]")
+"""The next marker behind a scan's coded pixels, in which a 0 follows every 255 and restarts are counted."""
 
 
 def stripped(data: bytes) -> bytes:
@@ -50,13 +59,14 @@ def _png(data: bytes) -> bytes:
         end = position + 12 + length
         if end > len(data):
             raise cut_off("PNG", f"a chunk ends at byte {end}, the file at byte {len(data)}")
-        if kind not in _PNG_TEXTS:
+        if kind in _PNG_KEPT or not kind[0] & _ANCILLARY:
             parts.append(data[position:end])
         position = end
     return b"".join(parts)
 
 
 def _jpeg(data: bytes) -> bytes:
+    """All scans with their tables, up to the end marker: whole pictures of other sizes may follow, with texts of their own."""
     parts, position = [data[:2]], 2
     while True:
         if data[position] != 0xFF:
@@ -65,12 +75,20 @@ def _jpeg(data: bytes) -> bytes:
         if marker == 0xFF:
             position += 1
             continue
-        if marker == _SCAN:
-            return b"".join((*parts, data[position:]))
+        if marker == _END:
+            return b"".join((*parts, data[position : position + 2]))
+        if marker in _ALONE:
+            position += 2
+            continue
         end = position + 2 + int.from_bytes(data[position + 2 : position + 4], "big")
-        if end <= position + 2 or end > len(data):
+        if end <= position + 3 or end > len(data):
             raise cut_off("JPEG", f"a segment ends at byte {end}, the file at byte {len(data)}")
-        if marker not in _JPEG_TEXTS:
+        if marker == _SCAN:
+            following = _AFTER_SCAN.search(data, end)
+            if following is None:
+                raise cut_off("JPEG", "its end marker is missing")
+            end = following.start()
+        if marker in _JPEG_KEPT or (marker in _JPEG_APPS and data.startswith(_JPEG_APPS[marker], position + 4)):
             parts.append(data[position:end])
         position = end
 
@@ -85,7 +103,7 @@ def _webp(data: bytes) -> bytes:
         if kind == b"VP8X":
             flags = data[position + 8] & ~_WEBP_TEXT_FLAGS
             parts.append(data[position : position + 8] + bytes([flags]) + data[position + 9 : following])
-        elif kind not in _WEBP_TEXTS:
+        elif kind in _WEBP_KEPT:
             parts.append(data[position:following])
         position = following
     body = b"WEBP" + b"".join(parts)
