@@ -19,7 +19,7 @@ from app.jobs.pictures import Pictures, infotext_of
 from app.jobs.views import JobError, JobState, PictureView
 from app.jobs.worker import Worker
 from app.schema.errors import DarkroomError
-from app.scripts import Draw, Open, Outcome, Plan, Show, Step, Store, Task
+from app.scripts import Draw, Open, Outcome, Plan, Show, Step, Store, Task, check_tasks
 
 if TYPE_CHECKING:
     from app.jobs.work import Work
@@ -74,6 +74,15 @@ class ScriptRun:
         """How the whole script is being stopped, if it is."""
         return self.job.stopping
 
+    @property
+    def is_given_up(self) -> bool:
+        """Whether nothing more of it is to be begun."""
+        return self.stopping is not None or self.job.error is not None or self.job.ended is not None
+
+    def has_pixels(self, view: PictureView) -> bool:
+        """Whether the kept picture is as good to the plan as what was drawn."""
+        return view.format in LOSSLESS or not self.plan.opens
+
 
 def shared_out(seconds: Mapping[str, float], wall_s: float) -> dict[str, float]:
     """Seconds by phase, added up over a script's jobs, brought down to the time that has passed: jobs in company all saw the same time."""
@@ -123,7 +132,7 @@ class ScriptRuns:
     def _go_on(self, run: ScriptRun, answer: Any) -> None:
         """Does the script's steps until one has to wait for the engine."""
         try:
-            while run.stopping is None and run.job.error is None and run.job.ended is None and not self._work.closing:
+            while not run.is_given_up and not self._work.closing:
                 try:
                     step = run.plan.steps.send(answer)
                 except StopIteration as end:
@@ -131,7 +140,7 @@ class ScriptRuns:
                     return
                 if isinstance(step, Draw):
                     self._draw(run, step)
-                    return
+                    break
                 answer = self._done(run, step)
         except DarkroomError as error:
             self._end(run, "failed", JobError(code=error.code, message=str(error), status=error.status))
@@ -155,7 +164,10 @@ class ScriptRuns:
         return None
 
     def _draw(self, run: ScriptRun, step: Draw) -> None:
+        check_tasks(max(len(step.tasks), step.of or 0))
         with self._work.lock:
+            if run.is_given_up:  # while the plan was thinking
+                return
             run.total = step.of or run.total
             run.size, run.made = len(step.tasks), {}
             for place, task in enumerate(step.tasks):
@@ -169,13 +181,13 @@ class ScriptRuns:
             self._worker.put(partial(self._answered, run))
 
     def _known(self, run: ScriptRun, task: Task) -> Iterator[Made]:
-        """Pictures of the task that a former run of the server has saved, as far as they are exactly what was drawn."""
+        """Pictures of the task that a former run of the server has saved, as far as they serve the script like what was drawn."""
         if task.shown is None:
             return
         row = self._row(run, task)
         for number in range(task.shown, task.shown + task.params.pictures):
             view = run.kept.get(number)
-            if view is None or view.format not in LOSSLESS or self._pictures.lost(view):
+            if view is None or not run.has_pixels(view) or self._pictures.lost(view):
                 return
             yield Made(view.seed, view.infotext, row, partial(self._decoded, view))
 
@@ -185,6 +197,8 @@ class ScriptRuns:
     def _feed(self, run: ScriptRun) -> bool:
         """Puts as many of the waiting jobs into the line as there is room for; False if the step has none left."""
         with self._work.lock:
+            if run.is_given_up:
+                run.waiting.clear()
             for place, task in list(islice(run.waiting, max(0, IN_LINE - len(run.active)))):
                 run.waiting.popleft()
                 self._work.numbered += 1
@@ -228,7 +242,14 @@ class ScriptRuns:
     def picture(self, child: LiveJob, event: PictureDone) -> Callable[[], None] | None:
         """What is to be done about a picture."""
         run = self._run_of(child)
-        return None if run is None else partial(self._take, run, child, event)
+        return None if run is None else partial(self._take_or_fail, run, child, event)
+
+    def _take_or_fail(self, run: ScriptRun, child: LiveJob, event: PictureDone) -> None:
+        try:
+            self._take(run, child, event)
+        except Exception:
+            log.exception("picture %d of job %s was lost", event.index, child.row.id)
+            self._work.give_up(run.job, INTERNAL)
 
     def _take(self, run: ScriptRun, child: LiveJob, event: PictureDone) -> None:
         """Keeps a picture, if it is one to show, and remembers it for the script. On the jobs' worker."""
@@ -248,12 +269,12 @@ class ScriptRuns:
             kept = self._pictures.keep(row, options, event, to_disk=to_disk, started=job.started, number=number)
             self._work.kept(job, kept)
             view = kept.view
-        read = partial(self._decoded, view) if view is not None and view.format in LOSSLESS else partial(np.asarray, event.pixels)
+        read = partial(self._decoded, view) if view is not None and run.has_pixels(view) else partial(np.asarray, event.pixels)
         made = Made(event.seed, view.infotext if view else infotext_of(row, options, event), row, read)
         with self._work.lock:
             run.made.setdefault(place, {})[event.index] = made
 
-    def child_ended(self, child: LiveJob, state: JobState, error: JobError | None) -> None:
+    def child_ended(self, child: LiveJob, error: JobError | None) -> None:
         """A job of a script has come to its end. On the jobs' worker, without the lock."""
         run = self._run_of(child)
         if run is None:
@@ -270,7 +291,7 @@ class ScriptRuns:
             for each in others:
                 self._work.stop(each, Stop.CANCEL)
         if not self._feed(run) and not run.waiting:
-            self._worker.put(partial(self._answered if run.stopping is None and run.job.error is None else self._end_if_idle, run))
+            self._worker.put(partial(self._end_if_idle if run.is_given_up else self._answered, run))
 
     # the end
 

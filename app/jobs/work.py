@@ -310,7 +310,7 @@ class Work:
                 live.first_facts = self._pictures.facts_of(live.row, live.options, event, live.started)
         except Exception:
             log.exception("picture %d of job %s was lost", event.index, live.row.id)
-            self._give_up(live, INTERNAL)
+            self.give_up(live, INTERNAL)
             return
         with self.lock:
             live.seconds["save"] = live.seconds.get("save", 0.0) + time.perf_counter() - begun
@@ -326,18 +326,19 @@ class Work:
             told = {name: value for name, value in asdict(kept.view).items() if name in ("id", "number", "seed", "width", "height")}
             self._events.publish("picture", live.row.id, live.row.client, told)
         if kept.problem is not None:
-            self._give_up(live, JobError(code=kept.problem.code, message=str(kept.problem), status=kept.problem.status))
+            self.give_up(live, JobError(code=kept.problem.code, message=str(kept.problem), status=kept.problem.status))
 
     def _save_first_pass(self, live: LiveJob, event: PictureDone) -> None:
         try:
             self._pictures.save_first_pass(live.row, live.options, event, live.started)
         except CannotSave as problem:
-            self._give_up(live, JobError(code=problem.code, message=str(problem), status=problem.status))
+            self.give_up(live, JobError(code=problem.code, message=str(problem), status=problem.status))
         except Exception:
             log.exception("the first pass of picture %d of job %s was lost", event.index, live.row.id)
-            self._give_up(live, INTERNAL)
+            self.give_up(live, INTERNAL)
 
-    def _give_up(self, live: LiveJob, error: JobError) -> None:
+    def give_up(self, live: LiveJob, error: JobError) -> None:
+        """Stops a job, or a script, that has failed on our side; it ends with its first error."""
         with self.lock:
             first, live.error = live.error is None, live.error or error
         if first and live.run is not None:
@@ -399,12 +400,13 @@ class Work:
         with self.lock:
             if live.ended is not None:
                 return
-            live.state, live.ended = state, time.time()
+            error = error or live.error
+            live.state, live.ended = "failed" if error else state, time.time()
             self.live.pop(live.row.id, None)
             assert live.parent is not None
             for phase, seconds in live.seconds.items():
                 live.parent.seconds[phase] = live.parent.seconds.get(phase, 0.0) + seconds
-        self.scripts.child_ended(live, state, error)
+        self.scripts.child_ended(live, error)
         live.over.set_result(None)
 
     def _written(self, live: LiveJob, write: Callable[[], None]) -> bool:

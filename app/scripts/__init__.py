@@ -6,7 +6,7 @@ after a restart runs it again from its beginning, so plans have to be determinis
 """
 
 from app.scripts.arguments import Argument, Given
-from app.scripts.script import Draw, Drawn, Open, Outcome, Picture, Plan, Script, Setting, Show, Step, Store, Task
+from app.scripts.script import Draw, Drawn, Open, Outcome, Picture, Plan, Script, Setting, Show, Step, Store, Task, check_tasks
 from app.scripts.table import BUILT_IN, ScriptTable
 
 __all__ = [
@@ -26,4 +26,5 @@ __all__ = [
     "Step",
     "Store",
     "Task",
+    "check_tasks",
 ]

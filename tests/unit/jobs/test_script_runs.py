@@ -1,10 +1,13 @@
 """Scripts through the queue: one job to everybody, several to the engine, and the same again after a restart."""
 
+from threading import Event
+
 import numpy as np
 import pytest
 
 from app.engine.client import Lost, PictureDone, Started, Stop
 from app.jobs import Jobs
+from app.jobs.pictures import Pictures
 from app.jobs.script_runs import shared_out
 from app.schema.errors import InvalidParams, UnknownName
 from app.schema.params import make_params
@@ -170,6 +173,97 @@ def test_a_plan_that_breaks_fails_its_job_alone(settings, engine, options):
         assert jobs.wait(jobs.submit(small(), client="me"), 10).state == "done"
     finally:
         jobs.close()
+
+
+def table_with(plan):
+    return ScriptTable().and_also(Script("own", "Own", ("txt2img",), lambda mode: (), plan))
+
+
+@pytest.mark.parametrize(("how", "state"), [(Stop.CANCEL, "cancelled"), (Stop.INTERRUPT, "done")])
+def test_a_stop_while_the_plan_is_thinking_is_not_lost(settings, engine, options, how, state):
+    thinking, go_on = Event(), Event()
+
+    def plan(setting, given):
+        def steps():
+            thinking.set()
+            assert go_on.wait(10)
+            yield Draw(tuple(Task(params=setting.changed(seed=seed), shown=seed) for seed in range(3)))
+            raise AssertionError("nothing follows a stop")
+
+        return Plan(steps(), 3)
+
+    jobs = Jobs(settings, engine, options, resolve=name_checkpoint, scripts=table_with(plan))
+    try:
+        job = jobs.submit(small(), client="me", script=ScriptCall(name="own"))
+        assert thinking.wait(10)
+        jobs.stop(job, how)
+        go_on.set()
+        view = jobs.wait(job, 10)
+        assert (view.state, view.error, view.pictures, engine.jobs) == (state, None, (), [])
+    finally:
+        jobs.close()
+
+
+def test_a_step_that_asks_for_too_much_fails_with_a_sentence(settings, engine, options):
+    def plan(setting, given):
+        def steps():
+            yield Draw((Task(params=setting.params),), of=10_001)
+            raise AssertionError("nothing follows")
+
+        return Plan(steps(), 1)
+
+    jobs = Jobs(settings, engine, options, resolve=name_checkpoint, scripts=table_with(plan))
+    try:
+        view = jobs.wait(jobs.submit(small(), client="me", script=ScriptCall(name="own")), 10)
+        assert view.state == "failed" and view.error.message == "The script would make 10001 jobs; the limit is 10000." and not engine.jobs
+    finally:
+        jobs.close()
+
+
+@pytest.mark.parametrize(("opens", "state"), [(True, "done"), (False, "failed")])
+def test_pixels_are_kept_only_for_plans_that_open_them(settings, engine, options, opens, state):
+    def plan(setting, given):
+        def steps():
+            drawn = yield Draw((Task(params=setting.params, shown=0),))
+            for file in settings.data_dir.rglob("*.jpg"):
+                file.unlink()
+            assert drawn[0][0].open().size == (16, 8)  # without its file from memory alone
+            return Outcome(images=(0,), infotexts=(0,))
+
+        return Plan(steps(), 1, opens=opens)
+
+    options.set_many({"samples_format": "jpg"})
+    jobs = Jobs(settings, engine, options, resolve=name_checkpoint, scripts=table_with(plan))
+    try:
+        view = jobs.wait(jobs.submit(small(), client="me", script=ScriptCall(name="own")), 10)
+        assert view.state == state and (view.error is None or view.error.code == "not_found")
+    finally:
+        jobs.close()
+
+
+def test_a_picture_that_cannot_be_taken_fails_the_script(jobs, engine, monkeypatch):
+    keep = Pictures.keep
+
+    def broken(self, row, options, event, **more):
+        if event.index == 1:
+            raise RuntimeError("a mistake")
+        return keep(self, row, options, event, **more)
+
+    monkeypatch.setattr(Pictures, "keep", broken)
+    call = ScriptCall(name="prompts from file or textbox", arguments=(True, False, "start", "a"))
+    view = jobs.wait(jobs.submit(small(prompt="", batch_size=2), client="me", script=call), 10)
+    assert view.state == "failed" and view.error.code == "internal" and len(view.pictures) == 1
+    assert jobs.list(None, ["queued", "running"]) == []
+
+
+def test_a_first_pass_that_cannot_be_saved_fails_the_script(jobs, engine, monkeypatch):
+    def broken(*args, **kwargs):
+        raise RuntimeError("a mistake")
+
+    monkeypatch.setattr("app.jobs.pictures.Pictures.save_first_pass", broken)
+    params = small(enable_hr=True, denoising_strength=0.5, save_images_before_highres_fix=True)
+    view = jobs.wait(jobs.submit(params, client="me", script=MATRIX), 10)
+    assert view.state == "failed" and view.error.code == "internal"
 
 
 def test_time_that_jobs_spend_in_company_is_counted_once():
