@@ -21,7 +21,11 @@ class Files {
     this.files = [];
     this.onChange = onChange;
     const input = (id, more) => h("input", { type: "file", id, class: "dk-hidden", tabindex: "-1", multiple: true, "aria-label": title, ...more,
-      onchange: (event) => this.take(event.target.files) });
+      onchange: ({ target }) => {
+        const files = [...target.files];
+        target.value = ""; // so that the same files can be chosen again
+        this.take(files);
+      } });
     const some = input(`img2img_batch_${name}_files`, { accept: "image/*" });
     const folder = input(`img2img_batch_${name}_folder`, { webkitdirectory: true });
     folder.webkitdirectory = true;
@@ -33,7 +37,7 @@ class Files {
     this.node.addEventListener("dragover", (event) => event.preventDefault());
     this.node.addEventListener("drop", (event) => {
       event.preventDefault();
-      this.take(event.dataTransfer.files);
+      if (event.dataTransfer.files.length) this.take([...event.dataTransfer.files]);
     });
     this.take([]);
   }

@@ -8,6 +8,8 @@ import { attempt } from "./notes.js";
 
 const MODES = { single: "Single picture", batch: "Several pictures", folder: "A folder" };
 const KINDS = /\.(png|jpe?g|webp|avif|gif|bmp|tiff?)$/i;
+/** How a format's files begin, in base64; AVIF begins with a length. */
+const STARTS = { iVBOR: "png", "/9j/": "jpeg", UklGR: "webp" };
 
 async function inBase64(file) {
   const reader = new FileReader();
@@ -21,7 +23,7 @@ async function inBase64(file) {
 
 function asFile(text, name) {
   const bytes = Uint8Array.from(atob(text), (letter) => letter.charCodeAt(0));
-  const type = text.startsWith("iVBOR") ? "png" : text.startsWith("/9j/") ? "jpeg" : "webp";
+  const type = Object.entries(STARTS).find(([start]) => text.startsWith(start))?.[1] ?? "avif";
   return new File([bytes], name.replace(/(\.[^.]*)?$/, `.${type === "jpeg" ? "jpg" : type}`), { type: `image/${type}` });
 }
 
@@ -49,7 +51,11 @@ class Extras extends HTMLElement {
 
   chooser(id, label, more) {
     const input = h("input", { type: "file", class: "dk-hidden", id, tabindex: "-1", accept: "image/*", "aria-label": label,
-      onchange: () => this.take([...input.files].filter((file) => KINDS.test(file.name))) });
+      onchange: () => {
+        const files = [...input.files];
+        input.value = ""; // so that the same files can be chosen again
+        this.take(files.filter((file) => KINDS.test(file.name)));
+      } });
     for (const [name, value] of Object.entries(more)) input[name] = value;
     return h("div", {}, h("button", { type: "button", class: "dk-action dk-icon-folder", onclick: () => input.click() }, label), input);
   }

@@ -123,10 +123,14 @@ class InputPicture extends HTMLElement {
     if (this.editor.picture !== this.shown) await this.editor.show(this.shown);
   }
 
-  /** Paints the new room. */
+  /** Paints the new room, once: what is corrected by hand stays until there is another room or picture. */
   mark() {
     const { room } = this.layers;
+    const { left, right, up, down, overlap } = this.outpaint.room;
+    const marked = [this.value.id, left, right, up, down, overlap].join(" ");
     room.resize(this.shown.width, this.shown.height);
+    if (this.marked === marked) return;
+    this.marked = marked;
     if (this.outpaint.isNone) room.clear();
     else markRoom(room, this.value.picture, this.outpaint.room, MASK_COLOUR);
   }
@@ -148,27 +152,36 @@ class InputPicture extends HTMLElement {
     if (shown) this.strip.choose(shown);
     setText(this.words, "Storing the picture …");
     this.offer.hidden = true;
+    const asked = this.ask();
     try {
       const stored = await storeInput(file);
-      await this.take(file, stored.id);
+      if (this.asked !== asked || !(await this.take(file, stored.id, asked))) return;
       if (next && !this.layers.colour.isBlank()) this.layers.colour.clear();
       if (offers && TELLS_SETTINGS.test(stored.infotext)) this.offerSettings(stored);
     } catch (error) {
-      this.tell();
+      if (this.asked === asked) this.tell();
       note(error.message);
     }
   }
 
-  /** Decodes a stored picture and shows it, unless a later one has overtaken it. */
-  async take(file, id, { follows = true } = {}) {
-    const asked = {};
-    this.asked = asked;
+  /** What is asked for now; whatever was asked for before it comes too late. */
+  ask() {
+    this.asked = {};
+    return this.asked;
+  }
+
+  /** Decodes a stored picture and shows it; gives whether nothing else was asked for meanwhile. */
+  async take(file, id, asked, { follows = true } = {}) {
     const picture = await decoded(file, id);
-    if (this.asked !== asked) return;
+    if (this.asked !== asked) {
+      picture.close();
+      return false;
+    }
     const old = this.value?.picture;
     this.set({ id, picture });
     await this.reshow(follows);
     old?.close();
+    return this.asked === asked;
   }
 
   /** The settings of a picture that tells them, to be taken with a press. */
@@ -199,6 +212,7 @@ class InputPicture extends HTMLElement {
   set(stored) {
     this.value = stored;
     if (!stored) {
+      this.ask();
       this.shown = null;
       this.offer.hidden = true;
       follow(null);
@@ -223,7 +237,10 @@ class InputPicture extends HTMLElement {
     try {
       await Promise.all(Object.entries(this.keepers).map(([name, keeper]) => keeper.restore(this.layers[name])));
       const id = localStorage.getItem(KEPT);
-      if (id) await this.take(await storedInput(id), id, { follows: false });
+      if (!id || this.asked) return;
+      const asked = this.ask();
+      const file = await storedInput(id);
+      if (this.asked === asked) await this.take(file, id, asked, { follows: false });
     } catch {
       // Storage is forbidden, or the server has the picture no more.
     }

@@ -3,6 +3,7 @@
 import { isVisible } from "./dom.js";
 import { activeJob, interrupt, skip } from "./jobs.js";
 import { attempt } from "./notes.js";
+import { closeStyleEditor } from "./style_editor.js";
 import { reweigh } from "./weights.js";
 
 const TABS = ["txt2img", "img2img"];
@@ -32,7 +33,7 @@ function weigh(box, delta) {
   box.setSelectionRange(edit.start, edit.end);
 }
 
-/** Esc closes what is open first: a full-screen picture or canvas, a dropdown's list. */
+/** Esc closes what is open first: a full-screen picture or canvas, a dropdown's list; each of them does so itself. */
 function somethingIsOpen() {
   return document.querySelector("dialog[open], ul.options, .dk-canvas-full") !== null;
 }
@@ -54,9 +55,12 @@ function onKey(event) {
   } else if (event.altKey && event.key === "Enter") {
     event.preventDefault();
     if (activeJob(tab)) attempt(() => skip(tab));
-  } else if (event.key === "Escape" && !somethingIsOpen() && activeJob(tab)) {
-    event.preventDefault();
-    attempt(() => interrupt(tab));
+  } else if (event.key === "Escape" && !somethingIsOpen()) {
+    if (closeStyleEditor()) event.preventDefault();
+    else if (activeJob(tab)) {
+      event.preventDefault();
+      attempt(() => interrupt(tab));
+    }
   }
 }
 

@@ -21,6 +21,7 @@ import { refreshModels } from "./models.js";
 import { shownSeed } from "./results.js";
 import { showScript } from "./scripts.js";
 import { resizesBy } from "./start_size.js";
+import { styleEditorOpened } from "./style_editor.js";
 import * as title from "./title.js";
 import * as theme from "./theme.js";
 import * as tooltips from "./tooltips.js";
@@ -76,6 +77,7 @@ window.darkroom = {
   },
   shownSeed,
   showScript,
+  styleEditorOpened,
   inputSize,
 };
 

@@ -54,7 +54,7 @@ export function extended(picture, room) {
   return canvas;
 }
 
-/** Paints the room on a layer of the extended picture, and so much of the picture as it should overlap. */
+/** Paints the room on a layer of the extended picture, and so much of the picture as it should overlap: all of it, if the overlap reaches so far. */
 export function markRoom(layer, picture, { left, right, up, down, overlap }, colour) {
   const { scale } = layer;
   const inside = (before, size, after) => [before ? before + overlap : 0, before + size - (after ? overlap : 0) + (after ? 0 : MOST)];
@@ -64,7 +64,7 @@ export function markRoom(layer, picture, { left, right, up, down, overlap }, col
     context.fillStyle = colour;
     context.clearRect(0, 0, layer.canvas.width, layer.canvas.height);
     context.fillRect(0, 0, layer.canvas.width, layer.canvas.height);
-    context.clearRect(x * scale, y * scale, (endX - x) * scale, (endY - y) * scale);
+    context.clearRect(x * scale, y * scale, Math.max(0, endX - x) * scale, Math.max(0, endY - y) * scale);
   });
   layer.history.clear();
 }

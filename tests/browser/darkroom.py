@@ -76,6 +76,11 @@ class Darkroom:
         """Presses Generate."""
         self.page.locator(f"#{tab}_generate").click()
 
+    def last_job(self) -> str:
+        """The id of the newest job that the server has; empty before the first."""
+        jobs = self.page.request.get(f"{self.url}api/v1/jobs?limit=1").json()
+        return str(jobs[0]["id"]) if jobs else ""
+
     def results(self, tab: str = "txt2img") -> Locator:
         """Progress, stage and gallery of a tab."""
         return self.page.locator(f"dk-results[tab={tab}]")

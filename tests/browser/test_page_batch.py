@@ -59,6 +59,7 @@ def test_a_folder_of_pictures_with_masks_beside_them(darkroom: Darkroom, tmp_pat
 
 
 def test_what_is_missing_is_said_and_nothing_starts(darkroom: Darkroom, tmp_path: Path) -> None:
+    before = darkroom.last_job()
     canvas = Canvas(darkroom)
     canvas.mode("batch")
     darkroom.generate("img2img")
@@ -75,7 +76,7 @@ def test_what_is_missing_is_said_and_nothing_starts(darkroom: Darkroom, tmp_path
     darkroom.page.locator("#img2img_batch_pictures_files").set_input_files(tmp_path / "d.png")
     darkroom.generate("img2img")
     expect(darkroom.notes().last).to_contain_text("d.png: ")
-    expect(darkroom.pictures("img2img")).to_have_count(0)
+    assert darkroom.last_job() == before
 
 
 def test_too_many_pictures_are_told_before_any_is_sent(darkroom: Darkroom, tmp_path: Path) -> None:
@@ -105,3 +106,15 @@ def test_texts_of_pictures_are_sent_where_something_is_taken_from_them(darkroom:
         darkroom.generate("img2img")
         darkroom.finish(number + 1, "img2img")
         assert any("a small boat" in letter for letter in letters) == taken
+
+
+def test_the_same_files_can_be_chosen_again(darkroom: Darkroom, tmp_path: Path) -> None:
+    a_picture(tmp_path / "a.png", SIZE)
+    Canvas(darkroom).mode("batch")
+    told = darkroom.page.locator("#img2img_batch_pictures_files").locator("xpath=..").locator(".dk-batch-count")
+    for _ in range(2):
+        darkroom.page.locator("#img2img_batch_pictures_files").set_input_files(tmp_path / "a.png")
+        expect(told).to_have_text("1 picture")
+        assert darkroom.page.locator("#img2img_batch_pictures_files").input_value() == ""
+        darkroom.page.get_by_role("button", name="Pictures: None", exact=True).click()
+        expect(told).to_have_text("none yet")

@@ -6,14 +6,20 @@ from pathlib import Path
 import numpy as np
 import pytest
 from PIL import Image
-from playwright.sync_api import Browser, expect
+from playwright.sync_api import Browser, Route, expect
 
-from tests.browser.canvas import Canvas, Fingers, a_picture, pixels
-from tests.browser.darkroom import Darkroom
+from tests.browser.canvas import PAINTED, Canvas, Fingers, a_picture, pixels
+from tests.browser.darkroom import PATIENCE_MS, Darkroom
 
 BLUR = 4
 REACH = int(2.5 * BLUR + 0.5)
 """How far a mask's blur reaches, in pixels."""
+
+KEPT = """() => {
+  const { keepers, layers } = document.querySelector("dk-input-picture");
+  return keepers.mask.kept === layers.mask.version;
+}"""
+"""Whether the browser's database has the mask as it is now."""
 
 
 @pytest.fixture
@@ -63,10 +69,11 @@ def shifted(mask: np.ndarray, by: int, axis: int) -> np.ndarray:
 
 
 def test_nothing_painted_is_said_and_starts_no_job(canvas: Canvas) -> None:
+    before = canvas.darkroom.last_job()
     canvas.mode("inpaint")
     canvas.darkroom.generate("img2img")
     expect(canvas.darkroom.notes()).to_contain_text("Nothing is marked yet")
-    expect(canvas.darkroom.pictures("img2img")).to_have_count(0)
+    assert canvas.darkroom.last_job() == before
 
 
 def test_undo_redo_eraser_invert_and_clear(canvas: Canvas) -> None:
@@ -251,6 +258,49 @@ def test_size_follows_the_picture_unless_it_is_locked(canvas: Canvas, tmp_path: 
     expect(height).to_have_value("256")
 
 
+def test_the_picture_chosen_last_is_shown_whichever_upload_ends_first(canvas: Canvas, tmp_path: Path) -> None:
+    canvas.page.locator("#img2img_remove").click()
+    held: list[Route] = []
+
+    def hold_the_first(route: Route) -> None:
+        if held:
+            route.continue_()
+        else:
+            held.append(route)
+
+    canvas.page.route("**/api/v1/inputs**", hold_the_first)
+    a_picture(tmp_path / "slow.png", (64, 256), 1)
+    a_picture(tmp_path / "quick.png", (96, 64), 2)
+    box = canvas.page.locator("#img2img_file")
+    with canvas.page.expect_request("**/api/v1/inputs**"):
+        box.set_input_files(tmp_path / "slow.png")
+    box.set_input_files(tmp_path / "quick.png")
+    words = canvas.page.locator("dk-input-picture .dk-drop-note")
+    expect(words).to_contain_text("96 × 64", timeout=PATIENCE_MS)
+    with canvas.page.expect_response("**/api/v1/inputs**"):
+        held[0].continue_()
+    canvas.page.wait_for_timeout(300)  # as long as a picture of that size takes to be decoded
+    expect(words).to_contain_text("96 × 64")
+
+
+def test_outpaint_keeps_what_is_corrected_and_marks_all_under_a_large_overlap(canvas: Canvas) -> None:
+    canvas.mode("outpaint")
+    canvas.page.wait_for_function(f"({PAINTED})('room') > 0")
+    marked = canvas.painted("room")
+    canvas.brush()
+    canvas.stroke((0.7, 0.3), (0.9, 0.3))
+    corrected = canvas.painted("room")
+    assert corrected > marked
+    canvas.page.locator("#img2img_outpaint_fill").select_option("edges")
+    canvas.mode("img2img")
+    canvas.mode("outpaint")
+    expect(canvas.page.locator("#img2img_outpaint_left")).to_be_visible()
+    assert canvas.painted("room") == corrected
+    canvas.page.locator("#img2img_outpaint_overlap").fill("500")
+    canvas.page.locator("#img2img_outpaint_overlap").blur()
+    canvas.page.wait_for_function(f"({PAINTED})('room') === 1")
+
+
 def test_resize_by_a_factor(canvas: Canvas) -> None:
     canvas.page.locator("#img2img_resize_by_tab").click()
     expect(canvas.page.locator("#img2img_width")).to_be_hidden()
@@ -270,7 +320,7 @@ def test_picture_paint_and_sub_tab_survive_a_reload(canvas: Canvas) -> None:
     canvas.mode("inpaint")
     canvas.stroke((0.3, 0.3), (0.6, 0.5))
     painted = canvas.painted()
-    canvas.page.wait_for_timeout(1500)  # it is kept a moment after the last stroke
+    canvas.page.wait_for_function(KEPT, timeout=PATIENCE_MS)
     canvas.darkroom.reload()
     canvas.darkroom.show("img2img")
     expect(canvas.page.locator("dk-input-picture .dk-drop-note")).to_contain_text("192 × 128")
@@ -315,3 +365,16 @@ def test_one_finger_paints_and_two_zoom(phone: Canvas) -> None:
     expect(phone.page.locator(".dk-zoom")).not_to_have_text(zoom)
     assert phone.painted() == painted, "what the first of two fingers began is taken back"
     assert phone.page.evaluate("window.scrollY") == scrolled
+
+
+def test_a_sideways_swipe_leaves_the_page_scrolling(phone: Canvas) -> None:
+    phone.mode("img2img")
+    stage = phone.page.locator("#img2img_canvas")
+    expect(stage).to_have_css("touch-action", "pan-y")
+    fingers = Fingers(phone.page)
+    fingers.touch("touchStart", phone.at((0.2, 0.5)))
+    for step in range(1, 6):
+        fingers.touch("touchMove", phone.at((0.2 + 0.1 * step, 0.5)))
+    fingers.touch("touchEnd")
+    expect(stage).to_have_css("touch-action", "pan-y")
+    assert phone.page.evaluate("document.querySelector('dk-input-picture').editor.view.fitted")

@@ -1,5 +1,6 @@
 """The dialog that edits styles.csv."""
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -10,10 +11,11 @@ from tests.browser.darkroom import PATIENCE_MS, Darkroom
 
 
 @pytest.fixture
-def styles(server_data: Path) -> Styles:
+def styles(server_data: Path) -> Iterator[Styles]:
     """The server's styles, of which there is one."""
     (server_data / "styles.csv").write_text('name,prompt,negative_prompt\nshiny,"{prompt}, very shiny",dull\n')
-    return Styles(server_data / "styles.csv")
+    yield Styles(server_data / "styles.csv")
+    (server_data / "styles.csv").unlink()
 
 
 def part(darkroom: Darkroom, name: str) -> Locator:
@@ -46,6 +48,24 @@ def test_a_style_is_made_changed_and_deleted(darkroom: Darkroom, styles: Styles)
     expect(part(darkroom, "styles_dialog")).to_be_hidden()
 
 
+def test_escape_closes_the_dialog_and_leaves_the_job_running(darkroom: Darkroom, styles: Styles) -> None:
+    darkroom.fill({"steps": "150", "batch_count": "3"})
+    darkroom.generate()
+    expect(darkroom.progress()).to_be_visible(timeout=PATIENCE_MS)
+    part(darkroom, "style_create").click()
+    dialog = darkroom.page.get_by_role("dialog", name="Edit styles")
+    expect(dialog).to_be_visible(timeout=PATIENCE_MS)
+    expect(part(darkroom, "styles_edit_select").locator("input")).to_be_focused()
+    darkroom.page.keyboard.press("Escape")  # the list of names that the focus has opened
+    expect(dialog.locator("ul.options")).to_have_count(0)
+    darkroom.page.keyboard.press("Escape")
+    expect(dialog).to_be_hidden()
+    expect(darkroom.progress()).to_be_visible()
+    expect(darkroom.notes()).to_have_count(0)
+    darkroom.page.keyboard.press("Escape")
+    expect(darkroom.progress()).to_be_hidden(timeout=PATIENCE_MS)
+
+
 def test_chosen_styles_are_written_into_the_prompts(darkroom: Darkroom, styles: Styles) -> None:
     styles.save(Style("small", "tiny", "huge"))
     darkroom.page.locator("#refresh_sd_model_checkpoint").click()
@@ -70,4 +90,3 @@ def test_a_style_without_a_name_and_a_broken_file_are_told(darkroom: Darkroom, s
     part(darkroom, "edit_style_save").click()
     part(darkroom, "style_create").click()
     expect(darkroom.notes().filter(has_text="styles.csv cannot be read")).to_have_count(1, timeout=PATIENCE_MS)
-    (server_data / "styles.csv").unlink()

@@ -9,7 +9,7 @@ from gradio.components import Component
 
 from app.prompt import Style, Styles
 from app.schema.errors import DarkroomError, InvalidParams
-from app.ui.parts.events import QUIET
+from app.ui.parts.events import QUIET, script
 from app.ui.parts.fields import icon_button
 from app.ui.parts.submit import Answer
 
@@ -59,7 +59,7 @@ def build_style_editor(tab: str) -> StyleEditor:
 
 
 Handle = Callable[..., Any]
-"""(listener, handler, inputs, outputs): connects a handler whose answer is told on the page."""
+"""(listener, handler, inputs, outputs): connects a handler whose answer is told on the page; gives the event back."""
 
 
 def wire_style_editor(editor: StyleEditor, opener: gr.Button, chosen: Sequence[gr.Dropdown], styles: Styles, handle: Handle) -> None:
@@ -90,7 +90,8 @@ def wire_style_editor(editor: StyleEditor, opener: gr.Button, chosen: Sequence[g
         note = Answer(notes=(f"The style {name} is deleted.",)).as_json()
         return [gr.update(choices=_names(styles), value=None), "", "", *_choices(styles, now), note]
 
-    handle(opener.click, opened, [chosen[0]], [editor.panel, *editor.fields])
+    event = handle(opener.click, opened, [chosen[0]], [editor.panel, *editor.fields])
+    event.then(None, None, None, js=script(f"darkroom.styleEditorOpened('{editor.panel.elem_id}')"), **QUIET)
     handle(editor.name.input, picked, [editor.name], [editor.prompt, editor.negative])
     handle(editor.save.click, saved, [*editor.fields, *chosen], [editor.name, *chosen])
     handle(editor.delete.click, deleted, [editor.name, *chosen], [*editor.fields, *chosen])

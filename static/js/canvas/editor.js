@@ -28,6 +28,7 @@ export class Editor {
     this.tool = "brush";
     this.shown = true;
     this.layer = null;
+    this.begun = null; // the layer of the stroke that is being made
     this.picture = null;
     this.toolbar = new Toolbar(this, prefix);
     this.stage = h("div", { class: "dk-canvas-stage", id: `${prefix}_canvas`, tabindex: "0", role: "application",
@@ -52,6 +53,7 @@ export class Editor {
 
   /** Paints on a layer from now on (null: on none); `colours`: in the brush's colour, else as a mask. */
   paintOn(layer, colours) {
+    this.end();
     this.layer = layer;
     this.colours = colours;
     if (this.tool === "dropper") this.tool = "brush";
@@ -71,7 +73,7 @@ export class Editor {
     const { layer, view } = this;
     view?.showPaint(layer && this.shown ? layer.canvas : null, this.colours ? 1 : MASK_OPACITY);
     this.stage.classList.toggle("dk-canvas-paints", layer !== null);
-    this.stage.style.touchAction = layer || this.full || (view && !view.fitted) ? "none" : "pan-y";
+    this.stage.style.touchAction = this.scrollsPage() ? "pan-y" : "none";
     this.toolbar.draw({ tool: this.tool, brush: this.brush, sizePx: this.sizePx, paints: layer !== null, colours: Boolean(this.colours), shown: this.shown,
       canUndo: Boolean(layer?.history.canUndo), canRedo: Boolean(layer?.history.canRedo), full: Boolean(this.full), zoom: view?.zoom ?? 1 });
   }
@@ -159,7 +161,12 @@ export class Editor {
   // What pointers do.
 
   paints() {
-    return this.layer !== null && this.picture !== null;
+    return Boolean(this.layer && this.picture && this.view);
+  }
+
+  /** Whether one finger moves the page: nothing is painted on, and the whole picture is in sight. */
+  scrollsPage() {
+    return !this.layer && !this.full && (this.view?.fitted ?? true);
   }
 
   begin(event) {
@@ -170,8 +177,9 @@ export class Editor {
     }
     if (!this.shown) this.toggleShown();
     const erases = this.tool === "eraser" || event.button === 2 || event.button === 5 || (event.buttons & 32) > 0;
-    this.layer.begin({ size: this.sizePx, hardness: this.brush.hardness, colour: this.colour, erases }, event.shiftKey && this.last ? this.last : point);
-    if (event.shiftKey && this.last) this.layer.extend(point);
+    this.begun = this.layer;
+    this.begun.begin({ size: this.sizePx, hardness: this.brush.hardness, colour: this.colour, erases }, event.shiftKey && this.last ? this.last : point);
+    if (event.shiftKey && this.last) this.begun.extend(point);
     this.last = point;
     return true;
   }
@@ -179,16 +187,18 @@ export class Editor {
   move(events) {
     for (const event of events) {
       this.last = this.view.toPicture(event.clientX, event.clientY);
-      this.layer.extend(this.last);
+      this.begun?.extend(this.last);
     }
   }
 
   end() {
-    this.layer.end();
+    this.begun?.end();
+    this.begun = null;
   }
 
   drop() {
-    this.layer.drop();
+    this.begun?.drop();
+    this.begun = null;
   }
 
   pan(dx, dy) {

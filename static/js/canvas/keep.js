@@ -33,18 +33,32 @@ export class PaintKeeper {
   constructor(name) {
     this.name = name;
     this.version = 0;
+    this.waiting = null;
+    this.kept = 0; // the version that the database has
+    window.addEventListener("pagehide", () => this.flush());
   }
 
   changed(layer) {
     if (layer.version === this.version) return;
     this.version = layer.version;
     clearTimeout(this.timer);
-    this.timer = setTimeout(() => this.write(layer).catch(() => {}), WAIT_MS);
+    this.waiting = layer;
+    this.timer = setTimeout(() => this.flush(), WAIT_MS);
+  }
+
+  /** Keeps at once what waits to be kept. */
+  flush() {
+    clearTimeout(this.timer);
+    const layer = this.waiting;
+    this.waiting = null;
+    if (layer) this.write(layer).catch(() => {});
   }
 
   async write(layer) {
+    const { version } = layer;
     const file = layer.isBlank() ? null : await png(layer.canvas);
     await withStore("readwrite", (store) => (file ? store.put(file, this.name) : store.delete(this.name)));
+    this.kept = version;
   }
 
   /** Gives a layer what was kept, if anything was. */

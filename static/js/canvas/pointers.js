@@ -4,7 +4,8 @@ const LINE_PX = 32;
 const WHEEL_RATE = 0.0022;
 
 export class Pointers {
-  /** `editor`: paints(), begin(event), move(points), end(), drop(), pan(dx, dy), zoom(factor, x, y), hover(event or null), grow(steps), wheelZooms(). */
+  /** `editor`: paints(), begin(event), move(points), end(), drop(), pan(dx, dy), zoom(factor, x, y), hover(event or null), grow(steps), wheelZooms(),
+   * scrollsPage(). */
   constructor(node, editor) {
     this.node = node;
     this.editor = editor;
@@ -37,6 +38,10 @@ export class Pointers {
       return;
     }
     if (this.fingers.size > 2) return;
+    if (event.pointerType === "touch" && this.editor.scrollsPage()) {
+      this.action = null;
+      return;
+    }
     const moves = event.button === 1 || this.space || !this.editor.paints();
     this.action = moves ? "pan" : "paint";
     if (moves) {

@@ -93,10 +93,12 @@ export class View {
     this.place(zoom, inX - (inX - at.x) * grown, inY - (inY - at.y) * grown);
   }
 
-  /** Moves what is seen; the picture cannot be lost out of sight. */
+  /** Moves what is seen; the picture cannot be lost out of sight, and one that is shown whole is so again in a canvas of another size. */
   pan(dx, dy) {
     const at = this.stage.position();
+    const { fitted } = this;
     this.place(this.zoom, at.x + dx, at.y + dy);
+    this.fitted = fitted;
   }
 
   place(zoom, x, y) {
