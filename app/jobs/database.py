@@ -67,6 +67,9 @@ MIGRATIONS: tuple[str, ...] = (
     ALTER TABLE jobs ADD COLUMN script TEXT;
     ALTER TABLE jobs ADD COLUMN outcome TEXT;
     """,
+    """
+    CREATE TABLE inputs (client TEXT NOT NULL, input TEXT NOT NULL, PRIMARY KEY (client, input)) WITHOUT ROWID;
+    """,
 )
 """Entry n brings a file of user_version n to n + 1; entries are never changed, only added. Seeds are texts: they take 64 bits unsigned."""
 
@@ -235,6 +238,21 @@ class Database:
                 connection.execute("INSERT OR IGNORE INTO paused (client) VALUES (?)", (client,))
             else:
                 connection.execute("DELETE FROM paused WHERE client = ?", (client,))
+
+    def add_input(self, client: str, name: str) -> None:
+        """Records that the client has sent this input picture."""
+        with self._writing() as connection:
+            connection.execute("INSERT OR IGNORE INTO inputs (client, input) VALUES (?, ?)", (client, name))
+
+    def has_input(self, client: str, name: str) -> bool:
+        """Whether the client has sent this input picture, or has a job that starts from it."""
+        with self._reading() as connection:
+            sent = "SELECT 1 FROM inputs WHERE client = :client AND input = :name"
+            named = (
+                "SELECT 1 FROM jobs WHERE client = :client AND (json_extract(params, '$.mask') = :name "
+                "OR EXISTS (SELECT 1 FROM json_each(params, '$.init_images') WHERE value = :name))"
+            )
+            return connection.execute(f"{sent} UNION ALL {named} LIMIT 1", {"client": client, "name": name}).fetchone() is not None
 
     def add_picture(self, picture: PictureView) -> None:
         """Records a finished picture of a job that is there."""

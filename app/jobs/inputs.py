@@ -96,7 +96,7 @@ class Inputs:
     def check(self, name: str) -> None:
         """NotFound if no such picture is stored."""
         if not self._path(name).exists():
-            raise _not_stored(name)
+            raise not_stored(name)
 
     def stored(self, name: str) -> StoredPicture:
         """The picture, to be decoded by whoever needs it; NotFound if no such picture is stored."""
@@ -108,7 +108,7 @@ class Inputs:
         try:
             return self._path(name).read_bytes()
         except OSError as error:
-            raise _not_stored(name) from error
+            raise not_stored(name) from error
 
     def load(self, name: str) -> Pixels:
         """(height, width, 3) uint8 of a stored picture, (height, width) of a mask; NotFound, or BadPicture if the file has been changed."""
@@ -116,7 +116,7 @@ class Inputs:
         try:
             data = path.read_bytes()
         except OSError as error:
-            raise _not_stored(name) from error
+            raise not_stored(name) from error
         with _decoding(), Image.open(io.BytesIO(data), formats=("PNG",)) as picture:
             check_pixels(picture, self._max_pixels)
             loaded = picture.convert("L" if picture.mode == "L" else "RGB")
@@ -137,7 +137,8 @@ def check_pixels(picture: Image.Image, max_pixels: int = MAX_PIXELS) -> None:
         raise TooLarge(f"The picture is {picture.width}x{picture.height}; the limit is {limit}.")
 
 
-def _not_stored(name: str) -> NotFound:
+def not_stored(name: str) -> NotFound:
+    """What is raised for a picture that is not there."""
     return NotFound(f"The input picture {name[:12]} is not stored here; send it again.")
 
 

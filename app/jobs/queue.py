@@ -9,7 +9,7 @@ import secrets
 import sqlite3
 import time
 from collections import Counter
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from threading import Lock
 from uuid import uuid4
 
@@ -19,7 +19,7 @@ from app.engine.client import EngineClient, Pixels, Stop
 from app.jobs.database import Database, JobRow
 from app.jobs.events import EventLog, Subscription
 from app.jobs.files import Outputs, claim, explained
-from app.jobs.inputs import Inputs
+from app.jobs.inputs import Inputs, not_stored
 from app.jobs.line import EVERYBODY
 from app.jobs.live import LiveJob
 from app.jobs.memory import PictureMemory
@@ -101,6 +101,19 @@ class Jobs:
             self._claim.close()
 
     # asking for pictures
+
+    def note_input(self, name: str, *, client: str) -> None:
+        """Writes down that the client has sent this input picture, for `check_inputs`; CannotSave."""
+        self._database.add_input(client, name)
+
+    def check_inputs(self, names: Iterable[str], *, client: str | None) -> None:
+        """NotFound for an input picture that is not stored and, where `client` is given, for one that the client neither sent nor
+        has a job with. Empty names are passed over.
+        """
+        for name in filter(None, names):
+            self.inputs.check(name)
+            if client is not None and not self._database.has_input(client, name):
+                raise not_stored(name)
 
     def prepared(self, params: GenerationParams) -> GenerationParams:
         """The params with what the server knows filled in, as `submit` takes them; nothing is queued.

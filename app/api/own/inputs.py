@@ -7,6 +7,7 @@ from pydantic import BaseModel
 from starlette.concurrency import run_in_threadpool
 from starlette.responses import Response
 
+from app.api.client import client_of
 from app.api.own.pictures import uploaded
 from app.api.services import Services
 from app.metadata import read_picture
@@ -28,25 +29,31 @@ class StoredInput(BaseModel):
 
 
 def input_routes(services: Services) -> APIRouter:
-    """/api/v1/inputs. An id is made from what the picture shows: whoever knows it has seen it."""
+    """/api/v1/inputs. On a public server a client sees what it has sent and what its jobs start from: an id may have been passed on."""
     router = APIRouter(tags=["pictures"])
 
     @router.post("/inputs", status_code=201)
     async def upload(http: Request, kind: Literal["picture", "mask"] = "picture") -> StoredInput:
         """Stores a picture or a mask for img2img: the body is the file, or a form with the file in `file`."""
         data = await uploaded(http)
-        if kind == "mask":
-            return StoredInput(id=await run_in_threadpool(services.inputs.add_mask, data))
-        background = services.options.view().text("img2img_background_color")
-        name = await run_in_threadpool(services.inputs.add, data, background)
-        return await run_in_threadpool(_told, name, data)
+        return await run_in_threadpool(_stored, services, data, kind, client_of(http))
 
     @router.get("/inputs/{name}", response_class=Response)
-    def stored(name: InputId) -> Response:
-        """A stored picture or mask as a PNG file; it never changes."""
+    def stored(name: InputId, http: Request) -> Response:
+        """A stored picture or mask as a PNG file; it never changes. On a public server 404 for what others have sent."""
+        services.jobs.check_inputs([name], client=services.scope_of(client_of(http)))
         return Response(services.inputs.file(name), media_type="image/png", headers={"Cache-Control": _FOR_EVER, "ETag": f'"{name}"'})
 
     return router
+
+
+def _stored(services: Services, data: bytes, kind: str, client: str) -> StoredInput:
+    if kind == "mask":
+        name = services.inputs.add_mask(data)
+    else:
+        name = services.inputs.add(data, services.options.view().text("img2img_background_color"))
+    services.jobs.note_input(name, client=client)
+    return StoredInput(id=name) if kind == "mask" else _told(name, data)
 
 
 def _told(name: str, data: bytes) -> StoredInput:

@@ -55,6 +55,8 @@ def job_routes(services: Services) -> APIRouter:
 
         A request that is sent again with the same Idempotency-Key is the same job, whatever has become of it.
         """
+        named = (*new.init_images, new.mask, new.latent_mask, new.colour_source)
+        jobs.check_inputs(named, client=services.scope_of(client_of(http)))
         options = services.options.view()
         values = new.model_dump(include=new.model_fields_set & GenerationParams.model_fields.keys())
         values["prompt"], values["negative_prompt"] = final_prompts(services, options, new.prompt, new.negative_prompt, new.styles)

@@ -7,7 +7,7 @@ from typing import Any
 from app.schema.errors import DarkroomError, InvalidParams
 from app.ui.parts.fill import Filling, fill_from_infotext
 from app.ui.parts.services import PageParts
-from app.ui.parts.submit import Answer, Asked, page_params
+from app.ui.parts.submit import Answer, Asked, check_starts, page_params
 
 MOST_PICTURES = 1000
 """In one batch: each is a job of its own, and waits in the line."""
@@ -37,7 +37,10 @@ def submit_batch(parts: PageParts, asked: Asked, told: Mapping[str, Any], *, cli
             raise InvalidParams("The batch has no pictures: choose a folder or some files first.")
         if len(entries) > MOST_PICTURES:
             raise InvalidParams(f"A batch has at most {MOST_PICTURES} pictures; this one has {len(entries)}.")
-        jobs = [parts.jobs.prepared(page_params(parts, _of_one(parts, asked, entry, taken), options)) for entry in entries]
+        starts = [_of_one(parts, asked, entry, taken) for entry in entries]
+        for one in starts:
+            check_starts(parts, one, client=client)
+        jobs = [parts.jobs.prepared(page_params(parts, one, options)) for one in starts]
     except DarkroomError as error:
         return Answer(error=str(error))
     queued: list[str] = []

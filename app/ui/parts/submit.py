@@ -55,10 +55,16 @@ def submit(parts: PageParts, asked: Asked, *, client: str) -> Answer:
     """Queues one job and answers at once; what a person can put right is the answer's error."""
     options = parts.options.view()
     try:
+        check_starts(parts, asked, client=client)
         params = page_params(parts, asked, options)
         return Answer(job=parts.jobs.submit(params, client=client, options=options, script=asked.script))
     except DarkroomError as error:
         return Answer(error=str(error))
+
+
+def check_starts(parts: PageParts, asked: Asked, *, client: str) -> None:
+    """NotFound for a start picture or mask that is not stored or, on a public server, is not the client's."""
+    parts.jobs.check_inputs((*asked.images, asked.mask), client=client if parts.settings.public else None)
 
 
 def page_params(parts: PageParts, asked: Asked, options: OptionsView) -> GenerationParams:

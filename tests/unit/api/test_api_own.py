@@ -3,6 +3,7 @@
 import base64
 import csv
 import io
+from collections.abc import Callable
 
 import pytest
 from PIL import Image
@@ -212,6 +213,28 @@ def test_a_stored_picture_comes_back_and_tells_how_it_was_made(world: World, cli
     assert one.tobytes() == other.convert("RGB").tobytes() and "parameters" not in one.info
     plain = client.post("/api/v1/inputs", content=base64.b64decode(picture())).json()
     assert (plain["infotext"], plain["chunk"]) == ("", "")
+
+
+def test_on_a_public_server_a_start_picture_is_shown_to_whoever_sent_it_or_draws_from_it(build: Callable[..., World]) -> None:
+    world = build(listen=True)
+    client = world.client()
+    me, you = ({"cookie": f"darkroom_client={letter * 32}"} for letter in "ab")
+    data = base64.b64decode(picture(color="#0a0b0c"))
+    name, mask = (client.post(f"/api/v1/inputs?kind={kind}", content=data, headers=me).json()["id"] for kind in ("picture", "mask"))
+    start = {"mode": "img2img", "init_images": [name], "mask": mask, **JOB}
+    for one in (name, mask):
+        assert client.get(f"/api/v1/inputs/{one}", headers=me).status_code == 200
+        missing = client.get(f"/api/v1/inputs/{one}", headers=you)
+        assert missing.status_code == 404 and "not stored here" in missing.text
+    own = client.post("/api/v1/inputs", content=base64.b64decode(picture(color="#0d0e0f")), headers=you).json()["id"]
+    for theft in ({}, {"init_images": [own]}, {"init_images": [own], "mask": "", "colour_source": name}, {"prompt": name, "mask": ""}):
+        assert client.post("/api/v1/jobs", json={**start, **theft}, headers=you).status_code == 404
+    assert client.post("/api/v1/jobs", json={**JOB, "prompt": name}, headers=you).status_code == 202
+    assert client.get(f"/api/v1/inputs/{name}", headers=you).status_code == 404, "a prompt is no start picture"
+    assert client.post("/api/v1/jobs", json=start, headers=me).status_code == 202
+    body = {**JOB, "mode": "img2img", "images": [picture(color="#0a0b0c")]}  # who has the picture may see it
+    assert client.post("/api/v1/jobs", json=body, headers=you).status_code == 202
+    assert client.get(f"/api/v1/inputs/{name}", headers=you).status_code == 200
 
 
 @pytest.mark.parametrize("name", ["0" * 64, "..%2f..%2fconfig.json", "x"])

@@ -2,6 +2,7 @@
 
 import io
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +18,7 @@ from app.schema.settings import ServerSettings
 from app.server import resolver
 from app.ui import PageParts
 from app.ui.parts.batch import submit_batch
-from app.ui.parts.submit import Asked, page_params
+from app.ui.parts.submit import Asked, page_params, submit
 from app.ui.parts.upscale import HIRES, upscale_values
 from tests.support.paths import ROOT
 from tests.unit.jobs.conftest import FlatEngine
@@ -107,6 +108,19 @@ def test_a_batch_whose_second_picture_cannot_be_drawn_starts_nothing(parts: Page
     answer = submit_batch(parts, asked, {"batch": [{"id": name} for name in names]}, client="me")
     assert answer.error and answer.job is None
     assert parts.jobs.list("me") == []
+
+
+def test_on_a_public_server_pictures_of_others_start_nothing(parts: PageParts) -> None:
+    public = replace(parts, settings=parts.settings.model_copy(update={"listen": True}))
+    name = stored(parts, "red")
+    parts.jobs.note_input(name, client="me")
+    asked = Asked(mode="img2img", values=FIELDS, images=(name,))
+    batch = {"batch": [{"id": name}]}
+    for answer in (submit(public, asked, client="you"), submit_batch(public, asked, batch, client="you")):
+        assert answer.job is None and answer.error is not None and "not stored here" in answer.error
+    assert parts.jobs.list() == []
+    for answer in (submit(public, asked, client="me"), submit_batch(public, asked, batch, client="me"), submit(parts, asked, client="you")):
+        assert answer.job is not None
 
 
 def test_a_disk_that_fills_up_in_a_batch_is_told_with_what_is_queued(parts: PageParts) -> None:
