@@ -13,6 +13,7 @@ from app.recipes.conditioning import Encoder, Said, conditions_of
 from app.recipes.ops import Adapters, Answer, FoundAdapters, Load, ModelInfo, Op, Remark
 from app.sampling.guidance import Conditions
 from app.sampling.table import NoiseTable, noise_table
+from app.schema.errors import NotSupported
 from app.schema.params import GenerationParams
 
 _LISTS = frozenset({"Lora hashes", "TI hashes"})
@@ -89,7 +90,7 @@ class Drawing:
         if (checkpoint, said) not in self._conditions:
             encoder = _encoder(checkpoint, info, found)
             if said.hires_calls is not None and params.hires_fix_use_firstpass_conds:
-                encoder = yield from self._first_encoder()
+                encoder = yield from self._first_encoder(info)
             self._conditions[checkpoint, said], told = yield from conditions_of(params, self._tokenizer, said, encoder)
             self.tell(told)
         concat, told = yield from concat_of(params, info, checkpoint, latent_size, self._source)
@@ -99,11 +100,22 @@ class Drawing:
             checkpoint, self.table(info), alters, self._conditions[checkpoint, said], concat, found.adapters, info.prediction, info.edits
         )
 
-    def _first_encoder(self) -> Generator[Op, Answer, Encoder]:
-        """The first pass's, with its adapters."""
+    def first_reader(self, info: ModelInfo) -> Generator[Op, Answer, ModelInfo]:
+        """The checkpoint whose text encoder reads for another one's network; NotSupported where that wants texts of another shape."""
+        first = yield from self.info(self.params.checkpoint)
+        if (first.text_widths, first.rules.told) != (info.text_widths, info.rules.told):
+            raise NotSupported(
+                f"{info.name} cannot draw from what the text encoder of {first.name} reads; choose checkpoints of one family for the "
+                "hires pass, or turn hires_fix_use_firstpass_conds off."
+            )
+        return first
+
+    def _first_encoder(self, info: ModelInfo) -> Generator[Op, Answer, Encoder]:
+        """The first pass's, with its adapters, for the network of this checkpoint."""
+        first = yield from self.first_reader(info)
         checkpoint = self.params.checkpoint
         found = yield from adapters_of(self.params, self.params.prompt, checkpoint)
-        return _encoder(checkpoint, (yield from self.info(checkpoint)), found)
+        return _encoder(checkpoint, first, found)
 
     def _remark_unknown(self, names: Sequence[str]) -> Generator[Op, Answer, None]:
         """Says once which adapters of the prompts are not there, as A1111 does under its pictures."""

@@ -33,6 +33,18 @@ def hires_calls(params: GenerationParams) -> int:
     return SAMPLERS[params.hr_sampler or params.sampler].calls(params.hr_second_pass_steps or params.steps)
 
 
+def check_readers(drawing: Drawing) -> Generator[Op, Answer, None]:
+    """NotSupported where the hires pass cannot be given what the first pass's text encoder reads: told before the first pass is drawn."""
+    params = drawing.params
+    if not (hires_calls(params) and params.hires_fix_use_firstpass_conds):
+        return
+    checkpoint = params.hr_checkpoint or params.checkpoint
+    refiner = refiner_of(params, checkpoint, hires=True)
+    yield from drawing.info(params.checkpoint)
+    for name in (checkpoint, *([refiner.checkpoint] if refiner else [])):
+        yield from drawing.first_reader((yield from drawing.info(name)))
+
+
 def hires(drawing: Drawing, batch: int, first: Sampled) -> Generator[Op, Answer, Sampled]:
     """The second pass of a batch, from the latents of its first; an interrupt before its first step leaves the first pass's."""
     params = drawing.params

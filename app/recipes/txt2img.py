@@ -5,7 +5,7 @@ from collections.abc import Generator
 from app.prompt import Tokenizer
 from app.recipes.conditioning import Said
 from app.recipes.drawing import Drawing
-from app.recipes.hires import hires, hires_calls
+from app.recipes.hires import check_readers, hires, hires_calls
 from app.recipes.input_pictures import encoded
 from app.recipes.ops import Answer, Op, Recipe
 from app.recipes.passes import Pass, Sampled, finished, sampled
@@ -24,6 +24,7 @@ def txt2img(params: GenerationParams, tokenizer: Tokenizer, images: tuple[InputP
     With the hires fix, `images` may be finished first pictures, which are then enlarged; the first pass is left out.
     """
     drawing = Drawing(params, tokenizer)
+    yield from check_readers(drawing)
     for batch in range(params.n_iter):
         given = params.has_hires and len(images) > 0
         end = yield from (_given(drawing, images) if given else _first_pass(drawing, batch))
