@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
 from io import BytesIO
+from itertools import product
 
 from PIL import Image, ImageDraw, ImageFont
 
@@ -37,14 +38,15 @@ Legend = Sequence[Sequence[Words]]
 """The lines of each row or column."""
 
 
-def picture_grid(pictures: Sequence[Image.Image], rows: int, background: str, max_pixels: int) -> Image.Image:
+def picture_grid(pictures: Sequence[Image.Image], rows: int, background: str, max_pixels: int | None) -> Image.Image:
     """RGB, filled row by row; cells have the size of the largest picture and smaller ones stand in their middle.
 
     TooLarge if it would have more than `max_pixels` (option img_max_size_mp).
     """
     width, height = (max(sides) for sides in zip(*(picture.size for picture in pictures), strict=True))
     columns = -(-len(pictures) // rows)
-    check_size(width * columns, height * rows, max_pixels)
+    if max_pixels is not None:
+        check_size(width * columns, height * rows, max_pixels)
     grid = Image.new("RGB", (width * columns, height * rows), background)
     for place, picture in enumerate(pictures):
         left, top = place % columns * width, place // columns * height
@@ -83,10 +85,12 @@ def with_legend(grid: Image.Image, columns: Legend, rows: Legend, background: st
     top = tallest + 2 * style.spacing if tallest else 0
     size = grid.width + left + margin_px * (len(columns) - 1), grid.height + top + margin_px * (len(rows) - 1)
     result = Image.new("RGB", size, background)
-    for row in range(len(rows)):
-        for column in range(len(columns)):
+    if margin_px:
+        for row, column in product(range(len(rows)), range(len(columns))):
             cell = grid.crop((width * column, height * row, width * (column + 1), height * (row + 1)))
             result.paste(cell, (left + (width + margin_px) * column, top + (height + margin_px) * row))
+    else:
+        result.paste(grid, (left, top))  # in one: Pillow takes a cut as large as a grid may be for an attack
     draw = ImageDraw.Draw(result)
     for column, lines in enumerate(above):
         _write(draw, lines, left + (width + margin_px) * column + width / 2, (top - _height(lines, style)) / 2, style)

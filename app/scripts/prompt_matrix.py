@@ -47,16 +47,17 @@ def _parts(prompt: str) -> list[str]:
     return [part.strip(" ,\n") for part in prompt.split("|")[1:]]
 
 
-def _check_size(setting: Setting, parts: list[str], picture: tuple[int, int]) -> None:
-    across = -(-len(parts) // 2)
+def _check_size(setting: Setting, parts: list[str], picture: tuple[int, int], margin_px: int) -> None:
+    boundary = -(-len(parts) // 2)
+    columns, rows = 2**boundary, 2 ** (len(parts) - boundary)
     most = int(setting.options.number("img_max_size_mp") * 1e6)
-    check_size(picture[0] * 2**across, picture[1] * 2 ** (len(parts) - across), most)
+    check_size(picture[0] * columns + margin_px * (columns - 1), picture[1] * rows + margin_px * (rows - 1), most)
 
 
 def _plan(setting: Setting, given: Given) -> Plan:
     params, field = setting.params, "prompt" if given.text("which") == "positive" else "negative_prompt"
     prompts = combinations(getattr(params, field), JOINS[given.text("join")], first=given.switch("first"))
-    _check_size(setting, _parts(getattr(params, field)), drawn_size(params))
+    _check_size(setting, _parts(getattr(params, field)), drawn_size(params), given.whole("margin_px"))
     tasks = []
     for number, prompt in enumerate(prompts):
         seed = params.seed + number * given.switch("seeds")
@@ -68,7 +69,7 @@ def _plan(setting: Setting, given: Given) -> Plan:
 def _grid(setting: Setting, given: Given, parts: list[str], pictures: list[Picture]) -> Image.Image | None:
     """None if it would be too large, as by pictures that were pasted back into larger ones: then the pictures are the result."""
     try:
-        _check_size(setting, parts, pictures[0].open().size)
+        _check_size(setting, parts, pictures[0].open().size, given.whole("margin_px"))
     except TooLarge as problem:
         log.warning("a prompt matrix gets no grid: %s", problem)
         return None

@@ -88,7 +88,7 @@ def _plan(setting: Setting, given: Given) -> Plan:
     for places in product(*(range(len(line.values)) for line in (z, y, x))):
         params = _cell(setting, given, dict(zip((z, y, x), places, strict=True)), chance)
         tasks.append(Task(params=params, shown=sum(task.params.pictures for task in tasks[-1:]) + (tasks[-1].shown or 0) if tasks else 0))
-    _check_size(setting, tasks, x, y, z)
+    _check_size(setting, tasks, (x, y, z), given.whole("margin_px") if given.switch("legend") else 0)
     return Plan(_steps(setting, given, (x, y, z), tuple(tasks)), len(tasks))
 
 
@@ -112,9 +112,11 @@ def _cell(setting: Setting, given: Given, places: dict[Line, int], chance: rando
     return setting.changed(**{**cell.model_dump(), "seed": seed})
 
 
-def _check_size(setting: Setting, tasks: Sequence[Task], x: Line, y: Line, z: Line) -> None:
+def _check_size(setting: Setting, tasks: Sequence[Task], lines: tuple[Line, Line, Line], margin_px: int) -> None:
+    """Of the cells and what lies between them; words come on top."""
+    columns, rows, grids = (len(line.values) for line in lines)
     width, height = (max(sides) for sides in zip(*(drawn_size(task.params) for task in tasks), strict=True))
-    check_size(width * len(x.values) * len(z.values), height * len(y.values), _most(setting))
+    check_size((width * columns + margin_px * (columns - 1)) * grids, height * rows + margin_px * (rows - 1), _most(setting))
 
 
 def _most(setting: Setting) -> int:
@@ -142,7 +144,8 @@ def _steps(setting: Setting, given: Given, lines: tuple[Line, Line, Line], tasks
             numbers.append(SUBGRIDS - number)
             grid_texts.append(with_fields(texts[number * a_subgrid], told))
             yield Show(numbers[-1], grid, with_fields(cells[number * a_subgrid].infotext, told), cells[number * a_subgrid])
-    whole_grid = picture_grid(subgrids, 1, _background(setting), _most(setting))
+    # The limit is for the cells, which have passed it: the words beside them do not fail a plot that is drawn.
+    whole_grid = picture_grid(subgrids, 1, _background(setting), None)
     if given.switch("legend"):
         whole_grid = with_legend(whole_grid, z.legend(), [[]], _background(setting))
     told |= z.told(fixed=fixed)

@@ -1,5 +1,6 @@
 """Values, arguments and lines that people write for scripts."""
 
+from dataclasses import replace
 from types import SimpleNamespace
 
 import pytest
@@ -170,6 +171,8 @@ WRONG = {
         {"prompt": "|" * 10, "width": 512, "height": 512},
         TooLarge,
     ),
+    "a matrix's margins over the limit": (MATRIX, [False, False, "positive", "comma", 500], "35596x35596", {"prompt": "|" * 12}, TooLarge),
+    "a plot's margins over the limit": (PLOT, [*plot(1, "1-50", 4, "1-50")[:-2], 500, True], "27700x27700", {}, TooLarge),
     "a grid over the limit": (PLOT, plot(1, "1-900"), "img_max_size_mp", {"width": 8192, "height": 8192}, TooLarge),
 }
 
@@ -183,6 +186,17 @@ def test_a_grid_over_the_limit_costs_nobody_the_pictures():
         plan.steps.send(((large,),) * len(tasks))
     outcome = end.value.value
     assert (outcome.images, outcome.infotexts, outcome.first) == ((0, 1), (0, 1), 0)
+
+
+def test_words_beside_a_plot_do_not_take_it_over_the_limit(monkeypatch):
+    options = Options()
+    options.number = lambda name: 0.0082  # megapixels: the cells have 8192 pixels
+    plan = TABLE.find(PLOT, "txt2img").planned(replace(setting(), options=options), plot(1, "1,2"))
+    tasks = tasks_of(plan)
+    cell = SimpleNamespace(seed=5, infotext="Steps: 2", open=lambda: Image.new("RGB", (64, 64)))
+    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 8192)  # Pillow's own limit is below ours
+    step = plan.steps.send(((cell,),) * len(tasks))
+    assert step.number == -1 and step.image.width * step.image.height > 8200
 
 
 @pytest.mark.parametrize("case", WRONG.values(), ids=WRONG.keys())
