@@ -5,6 +5,7 @@ from functools import partial
 import numpy as np
 import pytest
 from PIL import Image
+from scipy.ndimage import correlate1d
 
 from app.recipes.canvas import Canvas
 from app.recipes.lab import from_lab, to_lab
@@ -70,6 +71,20 @@ def test_a_part_is_blurred_as_the_whole_is(ground: int, box: tuple[int, int, int
         windows = np.lib.stride_tricks.sliding_window_view(padded, len(weights), axis=axis)
         whole = (windows @ weights + 128) // 256
     assert (blurred(mask, 3, 2) == whole).all()
+
+
+@pytest.mark.parametrize("sigma", [39, 40, 64, 256])
+@pytest.mark.parametrize("size", [(1, 1), (1, 7), (7, 1), (2, 3), (37, 91), (300, 420)], ids=str)
+def test_a_wide_blur_is_its_kernels_to_the_last_bit(size: tuple[int, int], sigma: int) -> None:
+    mask = NOISE.integers(0, 256, size, np.uint8)
+    whole = mask
+    for axis in (1, 0):
+        total = correlate1d(whole.astype(np.int64), gaussian_kernel(sigma), axis=axis, mode="mirror")
+        whole = ((total + 128) // 256).astype(np.uint8)
+    assert (blurred(mask, sigma, sigma) == whole).all()
+    if min(size) > 100:
+        edge = square(size[1], size[0], (100, 60, 220, 200))
+        assert 0 < blurred(edge, sigma, 0).std() < edge.std()
 
 
 @pytest.mark.parametrize(
