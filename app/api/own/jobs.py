@@ -55,8 +55,6 @@ def job_routes(services: Services) -> APIRouter:
 
         A request that is sent again with the same Idempotency-Key is the same job, whatever has become of it.
         """
-        named = (*new.init_images, new.mask, new.latent_mask, new.colour_source)
-        jobs.check_inputs(named, client=services.scope_of(client_of(http)))
         options = services.options.view()
         values = new.model_dump(include=new.model_fields_set & GenerationParams.model_fields.keys())
         values["prompt"], values["negative_prompt"] = final_prompts(services, options, new.prompt, new.negative_prompt, new.styles)
@@ -67,6 +65,8 @@ def job_routes(services: Services) -> APIRouter:
         if new.mask_image:
             values["mask"] = services.inputs.add_mask(decoded(new.mask_image), cut=new.mask_round)
         params = make_params(**options.apply_to(values))
+        named = (*new.init_images, new.mask, new.latent_mask, new.colour_source)
+        jobs.check_inputs(named, client=services.scope_of(client_of(http)))
         request = request_key(idempotency_key, new)
         job = jobs.submit(
             params, client=client_of(http), task_id=new.task_id, save=new.save, options=options, request=request, script=new.script
