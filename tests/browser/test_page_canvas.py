@@ -316,11 +316,13 @@ def test_resize_by_a_factor(canvas: Canvas) -> None:
     expect(canvas.page.locator("#img2img_width")).to_be_visible()
 
 
-def test_picture_paint_and_sub_tab_survive_a_reload(canvas: Canvas) -> None:
+@pytest.mark.parametrize("at_once", [False, True])
+def test_picture_paint_and_sub_tab_survive_a_reload(canvas: Canvas, at_once: bool) -> None:
     canvas.mode("inpaint")
     canvas.stroke((0.3, 0.3), (0.6, 0.5))
     painted = canvas.painted()
-    canvas.page.wait_for_function(KEPT, timeout=PATIENCE_MS)
+    if not at_once:
+        canvas.page.wait_for_function(KEPT, timeout=PATIENCE_MS)
     canvas.darkroom.reload()
     canvas.darkroom.show("img2img")
     expect(canvas.page.locator("dk-input-picture .dk-drop-note")).to_contain_text("192 × 128")

@@ -28,6 +28,11 @@ async function withStore(mode, act) {
   }
 }
 
+/** The canvas as bytes of a PNG file, at once. */
+function pngBytes(canvas) {
+  return Uint8Array.from(atob(canvas.toDataURL("image/png").split(",")[1]), (letter) => letter.charCodeAt(0));
+}
+
 /** Keeps a layer under a name, a moment after each change; where the browser forbids it, paint is forgotten with the page. */
 export class PaintKeeper {
   constructor(name) {
@@ -35,7 +40,9 @@ export class PaintKeeper {
     this.version = 0;
     this.waiting = null;
     this.kept = 0; // the version that the database has
-    window.addEventListener("pagehide", () => this.flush());
+    // Opened beforehand: a page that goes away waits for nothing.
+    opened().then((database) => (this.database = database)).catch(() => {});
+    window.addEventListener("pagehide", () => this.leave());
   }
 
   changed(layer) {
@@ -43,15 +50,23 @@ export class PaintKeeper {
     this.version = layer.version;
     clearTimeout(this.timer);
     this.waiting = layer;
-    this.timer = setTimeout(() => this.flush(), WAIT_MS);
+    this.timer = setTimeout(() => {
+      this.waiting = null;
+      this.write(layer).catch(() => {});
+    }, WAIT_MS);
   }
 
-  /** Keeps at once what waits to be kept. */
-  flush() {
+  /** Keeps what waits to be kept, without any of the browser's slower ways: the page goes away. */
+  leave() {
     clearTimeout(this.timer);
     const layer = this.waiting;
     this.waiting = null;
-    if (layer) this.write(layer).catch(() => {});
+    if (!layer || !this.database) return;
+    const transaction = this.database.transaction(STORE, "readwrite");
+    const store = transaction.objectStore(STORE);
+    if (layer.isBlank()) store.delete(this.name);
+    else store.put(pngBytes(layer.canvas), this.name);
+    transaction.commit();
   }
 
   async write(layer) {
@@ -63,7 +78,7 @@ export class PaintKeeper {
 
   /** Gives a layer what was kept, if anything was. */
   async restore(layer) {
-    const file = await withStore("readonly", (store) => store.get(this.name)).catch(() => null);
-    if (file) layer.restore(await createImageBitmap(file, { colorSpaceConversion: "none" }));
+    const kept = await withStore("readonly", (store) => store.get(this.name)).catch(() => null);
+    if (kept) layer.restore(await createImageBitmap(new Blob([kept], { type: "image/png" }), { colorSpaceConversion: "none" }));
   }
 }
