@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from app import __version__
-from app.schema.errors import DarkroomError, UnknownName
+from app.schema.errors import BadModelFile, DarkroomError, UnknownName
 from app.schema.settings import ServerSettings
 
 if TYPE_CHECKING:
@@ -80,13 +80,23 @@ def _hires_names(params: "GenerationParams") -> dict[str, object]:
     return known
 
 
+def _usable(file: "ModelFile") -> str:
+    """The checkpoint's file name; BadModelFile at once where it is known that it cannot be loaded."""
+    if file.problem is not None:
+        raise BadModelFile(f"{file.filename}: {file.problem}")
+    return file.filename
+
+
 def with_known_checkpoints(catalog: "Catalog", preferred: str, params: "GenerationParams") -> "GenerationParams":
-    """The same with the file names of its checkpoints, also the refiner's and the hires pass's; UnknownName for one that is not here."""
-    named = {"checkpoint": checkpoint_for(catalog, preferred, params.checkpoint).filename}
+    """The same with the file names of its checkpoints, also the refiner's and the hires pass's.
+
+    UnknownName for one that is not here, BadModelFile for one that cannot be loaded.
+    """
+    named = {"checkpoint": _usable(checkpoint_for(catalog, preferred, params.checkpoint))}
     if params.refiner_checkpoint:
-        named["refiner_checkpoint"] = catalog.find(params.refiner_checkpoint).filename
+        named["refiner_checkpoint"] = _usable(catalog.find(params.refiner_checkpoint))
     if params.has_hires and params.hr_checkpoint:
-        named["hr_checkpoint"] = catalog.find(params.hr_checkpoint).filename
+        named["hr_checkpoint"] = _usable(catalog.find(params.hr_checkpoint))
     return params.model_copy(update=named)
 
 

@@ -191,7 +191,7 @@ BAD_SETTINGS: dict[str, tuple[dict[str, Any], str]] = {
     "cfg that is no number": ({"cfg_scale": float("nan")}, "cfg_scale: input should be a finite number"),
     "endless cfg": ({"cfg_scale": float("inf")}, "cfg_scale: input should be a finite number"),
     "unknown option": ({"override_settings": {"api_auth": "a:b"}}, "There is no option 'api_auth'"),
-    "folder of another": ({"override_settings": {"outdir_samples": "/elsewhere"}}, "Option outdir_samples cannot be"),
+    "folder of another": ({"override_settings": {"outdir_samples": "/elsewhere"}}, "Option outdir_samples should be like outputs/mine"),
     "format with a path": ({"override_settings": {"samples_format": "../x"}}, "Option samples_format should be one of"),
     "strength that is no number": ({"denoising_strength": float("nan")}, "denoising_strength: input should be a finite number"),
     "endless hires scale": ({"hr_scale": float("inf")}, "hr_scale: input should be a finite number"),
