@@ -131,6 +131,10 @@ def difference(a: np.ndarray, b: np.ndarray) -> int:
     return int(np.abs(a.astype(int) - b.astype(int)).max())
 
 
+AHEAD = 1
+"""Forwards that a first job may have had alone before the others came through the pipe of a process, on a busy machine."""
+
+
 def together(engine: Behind, *jobs: EngineJob) -> dict[str, list[np.ndarray]]:
     """Submits jobs so close that the loop takes them up in one turn: the first message is a load that keeps it busy."""
     made, watcher = engine
@@ -150,7 +154,7 @@ def test_two_jobs_share_forwards_and_equal_the_pictures_made_alone(engine: Behin
     pairs = together(engine, *(job(name, **values) for name, values in mixes.items()))
     after = engine[0].status()
     assert after.rows - before.rows == 2 * 4 + 2 * 6
-    assert after.forwards - before.forwards == 6  # apart they would be 4 + 6
+    assert after.forwards - before.forwards <= 6 + AHEAD  # apart they would be 4 + 6
     for name in mixes:
         assert difference(pairs[name][0], singles[name][0]) <= 1
 
@@ -162,7 +166,7 @@ def test_prompts_of_different_lengths_share_forwards(engine: Behind) -> None:
     single = {chunks: alone(engine, f"{chunks} alone", **values)[0] for chunks, values in asked.items()}
     before = engine[0].status().forwards
     made = together(engine, *(job(str(chunks), **values) for chunks, values in asked.items()))
-    assert engine[0].status().forwards - before == 4 + 4  # steps of the four, and of the one apart
+    assert engine[0].status().forwards - before <= 4 + 4 + AHEAD  # steps of the four, and of the one apart
     assert all(difference(single[chunks], made[str(chunks)][0]) <= 1 for chunks in texts)
 
 
@@ -518,7 +522,7 @@ def test_rows_of_a_masked_job_share_forwards_with_others(engine: Behind) -> None
     pictures = together(engine, *jobs)
     after = made.status()
     assert after.rows - before.rows == 2 * (4 + 4 + 2)  # DDIM enters its schedule one timestep late, and leaves it one early
-    assert after.forwards - before.forwards == 4
+    assert after.forwards - before.forwards <= 4 + AHEAD  # apart they would be 4 + 4 + 2
     hard = pictures["hard"][0]
     assert (hard[:, :32] == start[:, :32]).all() and difference(hard[:, 32:], start[:, 32:]) > 10
 
