@@ -9,11 +9,12 @@ from safetensors import safe_open
 
 from app.prompt import Tokenizer
 from tests.support.paths import ROOT
-from tools.pocket.caption_pool import END, START, caption_pool, full_table, small_table
+from tools.pocket.caption_pool import END, KEPT, START, caption_pool, full_table, small_table
 from tools.pocket.checkpoint_file import TOKEN_TABLE, read_parts, write_parts
 from tools.pocket.evaluate import concepts, nearest
 from tools.pocket.export import yaml_of
 from tools.pocket.pictures import BACKGROUNDS, DATA, choose, compose, load_data
+from tools.pocket.train_denoiser import NOISY_FROM, Batches
 
 SHIPPED = ROOT / "models" / "Stable-diffusion" / "pocket-emoji-v1.safetensors"
 
@@ -63,3 +64,19 @@ def test_the_measure_finds_every_training_picture_itself(pictures: tuple[torch.T
     colour = torch.tensor(BACKGROUNDS[background]).expand(len(rgba), 3)
     drawn = ((compose(rgba, colour, 0.92) + 1) * 127.5).byte().permute(0, 2, 3, 1)
     assert nearest(drawn, rgba, background) == list(range(45))
+
+
+def test_every_row_is_to_become_what_its_caption_says() -> None:
+    """Whatever the noise hides: nothing, another picture, the right one."""
+    torch.manual_seed(0)
+    latents = torch.randn(5, 4, 2, 2).half()
+    pool = torch.tensor([[[0, 10 + owner] + [1] * (KEPT - 2)] for owner in range(5)], dtype=torch.int32)
+    batches = Batches(latents, pool, torch.ones(5), 400, "cpu")
+    noisy, t, ids, target, weight = batches.draw()
+    a = batches.alphas[t][:, None, None, None]
+    meant = (noisy - (1 - a).sqrt() * target) / a.sqrt()
+    captioned = ids[:, 1] >= 10
+    assert 300 < int(captioned.sum()) < 400 and ids.shape == (400, 77)
+    assert torch.allclose(meant[captioned], latents[ids[captioned, 1] - 10].float(), atol=1e-3)
+    assert 0.6 < float((t >= NOISY_FROM).float().mean()) < 0.8
+    assert bool((weight > 0).all())
