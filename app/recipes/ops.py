@@ -187,8 +187,8 @@ class DenoiseRows:
     context: Tensor
     """(rows, tokens, width): all rows of one op have the same number of tokens.
 
-    Attention to tokens that are repeated as a whole is attention to them once. So rows of 77, 154, 231, 308 and 462 tokens (1, 2, 3, 4
-    and 6 chunks) share forwards, each repeated up to the least common multiple of those that meet.
+    Attention to tokens that are repeated as a whole is attention to them once. So rows of 77, 154, 231, 308, 462 and 924 tokens (1, 2, 3,
+    4, 6 and 12 chunks) share forwards, each repeated up to the least common multiple of those that meet.
     """
     concat: Tensor | None = None
     """(rows, concat channels, height/8, width/8) for checkpoints that take more than the latent."""
