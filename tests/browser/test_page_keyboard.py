@@ -74,7 +74,7 @@ def test_arrows_go_through_the_gallery_and_the_full_screen(darkroom: Darkroom) -
     for _ in range(3):  # past the first picture and the grid before it
         darkroom.page.keyboard.press("ArrowLeft")
     expect(info).to_contain_text("Seed: 22,")
-    darkroom.results().locator(".dk-stage").click()
+    darkroom.results().locator("button.dk-stage").click()
     full = darkroom.page.get_by_role("dialog", name="Picture")
     expect(full).to_be_visible()
     darkroom.page.keyboard.press("ArrowRight")
