@@ -19,7 +19,7 @@ import torch
 from torch import Tensor
 
 from app.models.header import DTYPE_BITS
-from app.schema.errors import DarkroomError
+from app.schema.disk import CannotSave, DiskFull, is_full
 
 CHUNK_NUMBERS = 2**22
 """Numbers of a tensor worked on at once: 16 MiB in fp32."""
@@ -30,17 +30,15 @@ SAFE_NAMES: Mapping[torch.dtype, str] = {
 }  # fmt: skip
 """torch's number formats by their names in safetensors files."""
 ALIGNMENT_BYTES = 8
-_FULL = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
 
 OnProgress = Callable[[int, int], None]
 """Told (bytes written, bytes of the whole file) now and then; what it raises stops the work, and nothing is left of it."""
 
 
-class CannotWrite(DarkroomError):
-    """A model file that could not be written: no room, no permission, or a file of that name is there."""
+class CannotWrite(CannotSave):
+    """A model file that could not be written: no permission, or a file of that name is there."""
 
     code = "cannot_write"
-    status = 507
 
 
 @dataclass(frozen=True)
@@ -64,7 +62,7 @@ def write_safetensors(
 ) -> None:
     """Writes the file under a hidden name beside its place and renames it; whatever goes wrong leaves what was there before.
 
-    Raises CannotWrite where a file of that name is there (unless `replace`) or where the disk does not take it.
+    Raises CannotWrite where a file of that name is there (unless `replace`) or the folder refuses it, DiskFull where there is no room.
     """
     header = _header(pieces, metadata)
     total = len(header) + sum(piece.nbytes for piece in pieces)
@@ -125,8 +123,8 @@ def _explained(path: Path) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        if error.errno in _FULL:
-            raise CannotWrite(f"There is not enough room on the disk for {path.name}. Free some space and try again.") from error
+        if is_full(error):
+            raise DiskFull(f"There is not enough room on the disk for {path.name}. Free some space and try again.") from error
         raise CannotWrite(f"{path.name} could not be written: {error.strerror or type(error).__name__}.") from error
 
 

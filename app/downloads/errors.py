@@ -23,12 +23,5 @@ class WrongFile(DownloadFailed):
     code = "wrong_file"
 
 
-class NoRoom(DarkroomError):
-    """The disk."""
-
-    code = "disk_full"
-    status = 507
-
-
 class Stopped(Exception):
     """Somebody stopped the download; what has come is kept for going on."""

@@ -9,11 +9,12 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from app.downloads.errors import DownloadFailed, NoRoom, WrongFile
+from app.downloads.errors import DownloadFailed, WrongFile
 from app.models.folders import Kind, roots
 from app.models.header import Header, read_safetensors_header
 from app.models.pickle_header import read_pickle_header
 from app.models.reading import guarded
+from app.schema.disk import DiskFull, is_full
 from app.schema.errors import BadModelFile
 from app.schema.settings import ServerSettings
 
@@ -80,7 +81,7 @@ def folder_of(kind: Kind, settings: ServerSettings) -> Path:
 def land(path: Path, folder: Path, name: str, about: Mapping[str, Any]) -> Path:
     """Gives the file its name, or the next free one, and keeps what Civitai says of it beside it (`NAME.civitai.info`).
 
-    One thread at a time. Raises NoRoom or DownloadFailed where the folder does not take it; the file is then where it was.
+    One thread at a time. Raises DiskFull or DownloadFailed where the folder does not take it; the file is then where it was.
     """
     stem, ending = Path(name).stem, Path(name).suffix
     hidden = folder / f".{path.name}.partial"
@@ -95,8 +96,8 @@ def land(path: Path, folder: Path, name: str, about: Mapping[str, Any]) -> Path:
         if about and not told.exists():
             told.write_text(json.dumps(about, ensure_ascii=False, indent=4), encoding="utf-8")
     except OSError as error:
-        if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
-            raise NoRoom(f"There is not enough room on the disk for {name}. Free some space and go on.") from error
+        if is_full(error):
+            raise DiskFull(f"There is not enough room on the disk for {name}. Free some space and go on.") from error
         raise DownloadFailed(f"{name} could not be put into its folder: {error.strerror or type(error).__name__}. Go on later.") from error
     return target
 

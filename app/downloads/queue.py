@@ -215,9 +215,8 @@ class Downloads:
         fetched = fetch(wanted, self._limits, progress, work.stop.is_set)
         try:
             name = safe_file_name(offer.name or fetched.name, "model")
-            kind = download.kind or checked_kind(fetched.path, name, offer.kind)
-            if download.kind is not None:
-                checked_kind(fetched.path, name, download.kind)
+            found = checked_kind(fetched.path, name, download.kind or offer.kind)
+            kind = download.kind or found
             with self._landing:
                 target = land(fetched.path, folder_of(kind, self._settings), name, offer.about)
         except WrongFile:
@@ -236,7 +235,8 @@ class Downloads:
         """Forgets what has come of one that was taken off the list."""
         with self._lock:
             removed = self._removed.pop(wanted, None)
-            self._works.pop(wanted, None) if removed else None
+            if removed is not None:
+                self._works.pop(wanted, None)
         if removed is not None and removed.url and removed.state != "done":
             discard(Wanted(url=removed.url, folder=self._folder, key=wanted))
 

@@ -1,7 +1,6 @@
 """One file over several connections; what has come survives a cut, a restart, `kill -9`, and is checked before it gets its name."""
 
 import contextlib
-import errno
 import http.client
 import json
 import re
@@ -17,9 +16,10 @@ from typing import TypeVar
 from urllib.parse import unquote
 
 from app.downloads.ask import Busy, Way, asked
-from app.downloads.errors import DownloadFailed, NoRoom, Stopped, WrongFile
+from app.downloads.errors import DownloadFailed, Stopped, WrongFile
 from app.models.hashes import HashingCancelled, sha256_of
 from app.remote import place_of
+from app.schema.disk import DiskFull, is_full
 
 CHUNK_BYTES = 256 * 1024
 LONGEST_WAIT_S = 60.0
@@ -82,7 +82,7 @@ def fetch(wanted: Wanted, limits: Limits, on_progress: OnProgress, stopped: Call
     """Fetches the file, or the rest of it, and compares its hash with the one that was promised. Its notes stay until `discard`.
 
     Raises Stopped when `stopped` says so, and a DarkroomError with one sentence: DownloadFailed, NeedsToken, WrongFile (nothing is kept
-    of that), NoRoom, InvalidParams for an address that may not be asked.
+    of that), DiskFull, InvalidParams for an address that may not be asked.
     """
     told = _patiently(lambda: _probe(wanted, limits), limits, stopped)
     if told.total is not None and told.total > limits.max_bytes:
@@ -99,8 +99,8 @@ def fetch(wanted: Wanted, limits: Limits, on_progress: OnProgress, stopped: Call
         discard(wanted)
         raise
     except OSError as error:
-        if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
-            raise NoRoom("There is not enough room on the disk for the file. Free some space and go on.") from error
+        if is_full(error):
+            raise DiskFull("There is not enough room on the disk for the file. Free some space and go on.") from error
         raise DownloadFailed(f"The file could not be written: {error.strerror or type(error).__name__}.") from error
     return Fetched(part, told.name)
 
@@ -129,7 +129,7 @@ def _patiently(work: Callable[[], T], limits: Limits, stopped: Callable[[], bool
         except (http.client.HTTPException, TimeoutError, ConnectionError) as error:
             failure = DownloadFailed(f"The connection was cut ({type(error).__name__}). What has come is kept; go on later.")
         except OSError as error:
-            if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
+            if is_full(error):
                 raise
             failure = DownloadFailed(f"The server cannot be reached ({error.strerror or type(error).__name__}).")
         if attempt + 1 < limits.tries:
@@ -213,7 +213,7 @@ class _Parts:
         missing = [number for number in range(-(-self._total // self._limits.part_bytes)) if number not in self._done]
         wanted_bytes = sum(self._length(number) for number in missing)
         if shutil.disk_usage(self._wanted.folder).free < wanted_bytes + ROOM_TO_SPARE_BYTES:
-            raise NoRoom(f"The file needs {wanted_bytes / 2**30:.1f} GB more than the disk has free. Free some space and go on.")
+            raise DiskFull(f"The file needs {wanted_bytes / 2**30:.1f} GB more than the disk has free. Free some space and go on.")
         with self._part.open("ab") as file:
             file.truncate(self._total)
         self._on_progress(self._here, self._total)

@@ -7,12 +7,13 @@ door; imports no torch.
 """
 
 from app.jobs.events import JobEvent, Subscription
-from app.jobs.files import CannotSave, DiskFull, Outputs
+from app.jobs.files import Outputs
 from app.jobs.inputs import Inputs
 from app.jobs.options import OptionsStore, OptionsView
 from app.jobs.queue import Jobs
 from app.jobs.saved_copies import SavedCopies
 from app.jobs.views import ENDED, LIVE, JobError, JobPreview, JobState, JobView, PictureView, QueueCounts, RequestKey
+from app.schema.disk import CannotSave, DiskFull
 
 __all__ = [
     "ENDED",

@@ -10,8 +10,8 @@ from threading import RLock
 
 from pydantic import TypeAdapter, ValidationError
 
-from app.jobs.files import CannotSave, DiskFull
 from app.jobs.views import JobError, JobState, JobView, PictureView, Sorted
+from app.schema.disk import CannotSave, DiskFull
 from app.schema.options import OptionValue
 from app.schema.params import GenerationParams
 from app.schema.scripts import ScriptCall

@@ -15,7 +15,8 @@ from pathlib import Path
 from types import MappingProxyType
 from uuid import uuid4
 
-from app.schema.errors import DarkroomError, NotFound
+from app.schema.disk import CannotSave, DiskFull, is_full
+from app.schema.errors import NotFound
 from app.schema.params import Mode
 
 if sys.platform == "win32":
@@ -28,21 +29,7 @@ GRID_FOLDERS: Mapping[Mode, str] = MappingProxyType({"txt2img": "txt2img-grids",
 TEMPORARY = ".tmp"
 _MARK = re.compile(r"\.(?:[a-z]+-)?\d{4,6}\.tmp|\.[0-9a-f]{32}\.tmp|\..+\.\d+\.tmp")
 """Hidden files that are, or were, being written."""
-_FULL = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
 _NO_LINKS = frozenset({errno.EPERM, errno.EACCES, errno.ENOSYS, errno.EOPNOTSUPP, errno.EMLINK, errno.EXDEV, errno.EINVAL})
-
-
-class CannotSave(DarkroomError):
-    """A file that the disk does not take."""
-
-    code = "cannot_save"
-    status = 507
-
-
-class DiskFull(CannotSave):
-    """No space is left for a file."""
-
-    code = "disk_full"
 
 
 @contextmanager
@@ -51,7 +38,7 @@ def explained(what: str) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        if error.errno in _FULL:
+        if is_full(error):
             raise DiskFull(f"The disk is full: {what} could not be saved. Free some space and try again.") from error
         reason = error.strerror or type(error).__name__
         raise CannotSave(f"{what[:1].upper()}{what[1:]} could not be saved: {reason}.") from error

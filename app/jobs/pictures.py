@@ -14,7 +14,7 @@ from PIL import Image
 from app.engine.client import PictureDone, Pixels
 from app.jobs.copies import smaller_copy
 from app.jobs.database import Database, JobRow
-from app.jobs.files import CannotSave, FileName, Outputs, explained, replace_file
+from app.jobs.files import FileName, Outputs, explained, replace_file
 from app.jobs.grids import draw_grid, grid_rows, wants_grid
 from app.jobs.memory import PictureMemory
 from app.jobs.options import OptionsView
@@ -24,6 +24,7 @@ from app.jobs.views import PictureView, number_beside
 from app.metadata import encode_picture, format_infotext, infotext_fields, params_chunk, split_infotext
 from app.metadata.params_chunk import KEYWORD
 from app.metadata.styles import Style
+from app.schema.disk import CannotSave
 from app.schema.errors import NotFound
 from app.schema.params import GenerationParams
 from app.schema.scripts import GRID

@@ -27,7 +27,6 @@ from app.engine.client import (
 from app.jobs.database import Database, JobRow, Unended
 from app.jobs.events import EventLog
 from app.jobs.figures import Figures
-from app.jobs.files import CannotSave
 from app.jobs.inputs import Inputs
 from app.jobs.line import capacity_of, moved, next_in_line
 from app.jobs.live import LiveJob
@@ -36,6 +35,7 @@ from app.jobs.pictures import Kept, Pictures
 from app.jobs.script_runs import ScriptRuns, shared_out
 from app.jobs.views import JobError, JobState, Sorted, together
 from app.jobs.worker import Worker
+from app.schema.disk import CannotSave
 from app.schema.errors import DarkroomError, EngineStopped
 from app.schema.scripts import GRID
 from app.scripts import Plan

@@ -175,7 +175,7 @@ def _none_is_empty(name: str) -> Change:
 
 def _of(label: str, kind: Kind, field: str, **more: object) -> Axis:
     change: Change = _switched(field) if kind == "switch" else _churn(field) if field in CHURN else _field(field)
-    return Axis(label, kind, change, field=field, **more)  # type: ignore[arg-type]
+    return Axis(label, kind, change, field=field, **more)  # type: ignore[arg-type]  # further fields of Axis
 
 
 _TXT: tuple[Mode, ...] = ("txt2img",)

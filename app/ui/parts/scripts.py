@@ -95,7 +95,7 @@ def _control(elem_id: str, argument: Argument) -> Component | None:
         case "choices":
             if argument.choices is None:
                 return None
-            return gr.CheckboxGroup(list(argument.choices), value=list(argument.default or ()), **common)  # type: ignore[arg-type]
+            return gr.CheckboxGroup(list(argument.choices), value=list(argument.default or ()), **common)  # type: ignore[arg-type]  # a list where several may be chosen
 
 
 def _unasked(argument: Argument) -> Any:

@@ -9,9 +9,10 @@ import pytest
 
 from app.downloads import Limits, Wanted, fetch
 from app.downloads.ask import Way
-from app.downloads.errors import DownloadFailed, NeedsToken, NoRoom, Stopped, WrongFile
+from app.downloads.errors import DownloadFailed, NeedsToken, Stopped, WrongFile
 from app.downloads.transfer import part_files
 from app.remote import Rules
+from app.schema.disk import DiskFull
 from app.schema.errors import InvalidParams
 
 from .conftest import PART_BYTES, Site, digest
@@ -102,7 +103,7 @@ def test_a_token_goes_to_its_own_server_only(site: Site, wanted: Wanted, limits:
 def test_a_full_disk(wanted: Wanted, limits: Limits, monkeypatch: pytest.MonkeyPatch) -> None:
     usage = namedtuple("usage", "total used free")
     monkeypatch.setattr(shutil, "disk_usage", lambda _: usage(1, 1, 1000))
-    with pytest.raises(NoRoom, match="GB more than the disk has free"):
+    with pytest.raises(DiskFull, match="GB more than the disk has free"):
         get(wanted, limits)
 
 

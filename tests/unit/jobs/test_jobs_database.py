@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from app.jobs.database import MIGRATIONS, BadDatabase, Database, JobRow
-from app.jobs.files import CannotSave, DiskFull
 from app.jobs.views import JobError, PictureView
+from app.schema.disk import CannotSave, DiskFull
 from app.schema.params import MAX_SEED, make_params
 
 ROW = JobRow(

@@ -12,8 +12,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from app.jobs.files import DiskFull
 from app.jobs.inputs import Inputs
+from app.schema.disk import DiskFull
 from app.schema.errors import BadPicture, NotFound, TooLarge
 
 

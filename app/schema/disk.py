@@ -1,0 +1,25 @@
+"""A disk that does not take a file: the errors of everything here that writes one."""
+
+import errno
+
+from app.schema.errors import DarkroomError
+
+_FULL = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
+
+
+class CannotSave(DarkroomError):
+    """A file that the disk does not take."""
+
+    code = "cannot_save"
+    status = 507
+
+
+class DiskFull(CannotSave):
+    """No space is left for a file."""
+
+    code = "disk_full"
+
+
+def is_full(error: OSError) -> bool:
+    """Whether the system says that no space is left, on the disk, in the quota or in a file."""
+    return error.errno in _FULL
