@@ -82,7 +82,7 @@ class Bench:
                                   device=options.device, dtype=options.dtype)  # fmt: skip
         catalog = Catalog(settings)
         catalog.refresh()
-        self.file = catalog.find(options.checkpoint.stem if options.checkpoint else "pocket-emoji-v1")
+        self.file = catalog.find(options.checkpoint.stem if options.checkpoint else "pocket-emoji-v2")
         self.options, self.events, self.count = options, Events(), 0
         self.engine = ThreadEngine(settings, catalog, Tokenizer())
         self.engine.start(self.events)

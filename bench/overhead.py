@@ -101,7 +101,7 @@ def run(options: argparse.Namespace, folder: Path) -> dict:
     settings = ServerSettings(data_dir=folder, embedded_dir=embedded, ckpt=options.checkpoint, device=options.device, dtype=options.dtype)
     catalog = Catalog(settings)
     catalog.refresh()
-    name = options.checkpoint.stem if options.checkpoint else "pocket-emoji-v1"
+    name = options.checkpoint.stem if options.checkpoint else "pocket-emoji-v2"
     file = catalog.find(name)
     engine = BenchEngine(catalog)
     store = OptionsStore(folder / "config.json")

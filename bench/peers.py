@@ -112,7 +112,7 @@ def main() -> int:
                                   device=options.device, dtype=options.dtype)  # fmt: skip
         catalog = Catalog(settings)
         catalog.refresh()
-        file = catalog.find(options.checkpoint.stem if options.checkpoint else "pocket-emoji-v1")
+        file = catalog.find(options.checkpoint.stem if options.checkpoint else "pocket-emoji-v2")
         catalog.hash(file)  # once a file in its life
         with torch.inference_mode():
             sides = {"diffusers": Peer(file, str(device), dtype), "Darkroom": Ours(catalog, file)}

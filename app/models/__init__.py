@@ -2,14 +2,14 @@
 
 Knows the schema; reads files without torch and never runs what is in them.
 
-Public: `Catalog` and `HashingProgress` (catalog.py), `chosen_checkpoint` and `EMBEDDED` (choice.py), `ModelFile` and `CheckpointFacts`
-(facts.py), `AdapterFacts` and `EmbeddingFacts` (adapters.py; looked up by name in `Catalog.book`), `read_facts` and `read_header`
-(reading.py), `yaml_beside` (hints.py), `make_folders` (folders.py), `short_hash` and `sha256_of` (hashes.py).
+Public: `Catalog` and `HashingProgress` (catalog.py), `chosen_checkpoint`, `EMBEDDED` and `EMBEDDED_ALL` (choice.py), `ModelFile`
+and `CheckpointFacts` (facts.py), `AdapterFacts` and `EmbeddingFacts` (adapters.py; looked up by name in `Catalog.book`), `read_facts`
+and `read_header` (reading.py), `yaml_beside` (hints.py), `make_folders` (folders.py), `short_hash` and `sha256_of` (hashes.py).
 """
 
 from app.models.adapters import AdapterFacts, EmbeddingFacts
 from app.models.catalog import Catalog, HashingProgress
-from app.models.choice import EMBEDDED, chosen_checkpoint
+from app.models.choice import EMBEDDED, EMBEDDED_ALL, chosen_checkpoint
 from app.models.facts import CheckpointFacts, ModelFile
 from app.models.folders import make_folders
 from app.models.hashes import sha256_of, short_hash
@@ -18,6 +18,7 @@ from app.models.reading import read_facts, read_header
 
 __all__ = [
     "EMBEDDED",
+    "EMBEDDED_ALL",
     "AdapterFacts",
     "Catalog",
     "CheckpointFacts",

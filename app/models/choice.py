@@ -6,8 +6,10 @@ from app.models.catalog import Catalog
 from app.models.facts import ModelFile
 from app.schema.errors import UnknownName
 
-EMBEDDED = "pocket-emoji-v1"
+EMBEDDED = "pocket-emoji-v2"
 """The checkpoint that comes with Darkroom; one of the user's own is chosen before it."""
+EMBEDDED_ALL = (EMBEDDED, "pocket-emoji-v1")
+"""It and those that came before it, which still make the pictures that were made with them again."""
 
 
 def chosen_checkpoint(catalog: Catalog, preferred: str) -> ModelFile | None:
@@ -16,4 +18,9 @@ def chosen_checkpoint(catalog: Catalog, preferred: str) -> ModelFile | None:
         with contextlib.suppress(UnknownName):
             return catalog.find(preferred)
     usable = (file for file in catalog.checkpoints() if file.problem is None)
-    return min(usable, key=lambda file: file.name == EMBEDDED, default=None)
+    return min(usable, key=_rank, default=None)
+
+
+def _rank(file: ModelFile) -> int:
+    """The user's own, by name; then what comes along, the newest first."""
+    return EMBEDDED_ALL.index(file.name) + 1 if file.name in EMBEDDED_ALL else 0

@@ -17,6 +17,7 @@ _PREDICTIONS: Mapping[str, Prediction] = {
 }  # fmt: skip
 _ACTIVATIONS = ("quick_gelu", "gelu")
 _LONGEST_TEXT = 2000
+_EXAMPLES = 12
 _LEAST_SIDE_PX, _MOST_SIDE_PX = 8, math.isqrt(MAX_PIXELS)
 _SCALES = (0.01, 100.0)
 """Factors of autoencoders lie between 0.08 and 1.6; beyond these latents would lose their digits."""
@@ -76,10 +77,19 @@ def hints_from_metadata(metadata: Mapping[str, str]) -> Hints:
         native_size_px=native or source.side_px("modelspec.resolution"),
         scale_factor=source.number("darkroom.scale_factor", *_SCALES),
         title=_text(metadata.get("modelspec.title")),
-        description=_text(metadata.get("modelspec.description")),
+        description=_description(metadata),
         usage_hint=_text(metadata.get("modelspec.usage_hint")),
         license=_text(metadata.get("modelspec.license")),
     )
+
+
+def _description(metadata: Mapping[str, str]) -> str | None:
+    """What the author says, and of a checkpoint that lists what it draws (`darkroom.concepts`, one a line) how much that is."""
+    said, known = _text(metadata.get("modelspec.description")), metadata.get("darkroom.concepts", "").split("\n")
+    if len(known) <= _EXAMPLES:
+        return said
+    examples = known[:: len(known) // _EXAMPLES][:_EXAMPLES]
+    return _text(f"{said or ''} It draws about {len(known)} things, such as {', '.join(examples)}.".strip())
 
 
 def _prediction_by_words(metadata: Mapping[str, str]) -> Prediction | None:

@@ -66,7 +66,7 @@ def test_every_setting_comes_back_and_makes_the_same_picture(darkroom: Darkroom,
     table = darkroom.page.get_by_role("table", name="Settings of the picture")
     expect(table.get_by_role("row", name="Take Sampling method Sampling method Euler a")).to_be_visible()
     files = darkroom.page.get_by_role("table", name="Files of the picture")
-    expect(files.get_by_role("row", name="Checkpoint")).to_contain_text("pocket-emoji-v1.safetensors")
+    expect(files.get_by_role("row", name="Checkpoint")).to_contain_text("pocket-emoji-v2.safetensors")
     darkroom.page.locator("#pnginfo_send_to_txt2img").click()
     expect(darkroom.field("seed")).to_have_value(SETTINGS["seed"])
     assert fields(darkroom) == SETTINGS

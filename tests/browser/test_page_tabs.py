@@ -62,7 +62,7 @@ def second_checkpoint(server_url: str, server_data: Path, tiny_store: Path) -> I
     target.unlink()
     target.parent.rmdir()
     post(f"{server_url}api/v1/models/refresh", {})
-    post(f"{server_url}sdapi/v1/options", {"sd_model_checkpoint": "pocket-emoji-v1.safetensors"})
+    post(f"{server_url}sdapi/v1/options", {"sd_model_checkpoint": "pocket-emoji-v2.safetensors"})
 
 
 def post(url: str, body: object) -> None:
@@ -73,7 +73,7 @@ def post(url: str, body: object) -> None:
 
 def test_models_tab_tells_of_every_file(darkroom: Darkroom) -> None:
     darkroom.show("models")
-    pocket = card(darkroom, "pocket-emoji-v1.safetensors")
+    pocket = card(darkroom, "pocket-emoji-v2.safetensors")
     expect(pocket).to_contain_text("Stable Diffusion 1")
     expect(pocket).to_contain_text("128 × 128")
     expect(pocket).to_contain_text("62.5 MB")
@@ -99,7 +99,7 @@ def test_new_checkpoint_is_found_and_chosen_with_one_click(darkroom: Darkroom, s
     darkroom.finish(1)
     assert f"Model: {Path(second_checkpoint).stem}" in darkroom.infotext()
     darkroom.show("models")
-    card(darkroom, "pocket-emoji-v1.safetensors").get_by_role("button").click()
+    card(darkroom, "pocket-emoji-v2.safetensors").get_by_role("button").click()
     expect(chosen).to_have_value(re.compile("pocket-emoji"))
     darkroom.show("txt2img")
     assert darkroom.value("width") == "72", "a size that somebody chose stays"

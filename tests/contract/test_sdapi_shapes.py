@@ -128,13 +128,13 @@ def test_file_lists(world: World, client: TestClient) -> None:
 
 
 def test_checkpoints_are_listed_as_a1111_lists_them(world: World, client: TestClient) -> None:
-    file = world.catalog.find("pocket-emoji-v1")
+    file = world.catalog.find("pocket-emoji-v2")
     before = client.get("/sdapi/v1/sd-models").json()[0]
-    assert (before["hash"], before["sha256"], before["title"]) == (None, None, "pocket-emoji-v1.safetensors")
-    assert world.catalog.hash(file).startswith("485672b45d")
+    assert (before["hash"], before["sha256"], before["title"]) == (None, None, "pocket-emoji-v2.safetensors")
+    assert world.catalog.hash(file).startswith("ec15fe3d17")
     recorded, got = answer(client, "sd-models")
     assert shape(got[0]) == shape(recorded["response"][0])
-    assert got[0]["title"] == "pocket-emoji-v1.safetensors [485672b45d]" and got[0]["hash"] == "485672b45d"
+    assert got[0]["title"] == "pocket-emoji-v2.safetensors [ec15fe3d17]" and got[0]["hash"] == "ec15fe3d17"
 
 
 @pytest.mark.parametrize("name", ["prompt-styles", "face-restorers", "realesrgan-models", "extensions"])

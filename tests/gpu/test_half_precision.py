@@ -12,7 +12,7 @@ from tests.support.paths import ROOT
 
 pytestmark = pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device; torch sees none here")
 
-PATH = ROOT / "models" / "Stable-diffusion" / "pocket-emoji-v1.safetensors"
+PATH = ROOT / "models" / "Stable-diffusion" / "pocket-emoji-v2.safetensors"
 
 
 def load(path: Path, device: str, dtype: torch.dtype) -> Checkpoint:

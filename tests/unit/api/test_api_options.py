@@ -14,7 +14,7 @@ from tests.support.paths import ROOT
 from .conftest import SMALL
 
 OPTIONS = "/sdapi/v1/options"
-POCKET = ROOT / "models" / "Stable-diffusion" / "pocket-emoji-v1.safetensors"
+POCKET = ROOT / "models" / "Stable-diffusion" / "pocket-emoji-v2.safetensors"
 
 
 @pytest.fixture
@@ -38,11 +38,11 @@ def test_posting_everything_back_changes_nothing(world, client: TestClient) -> N
 
 def test_posting_everything_back_after_the_hash_became_known(world, client: TestClient) -> None:
     before = client.get(OPTIONS).json()
-    world.catalog.hash(world.catalog.find("pocket-emoji-v1"))
+    world.catalog.hash(world.catalog.find("pocket-emoji-v2"))
     assert client.post(OPTIONS, json=before).status_code == 200
     after = client.get(OPTIONS).json()
-    assert after["sd_model_checkpoint"] == "pocket-emoji-v1.safetensors [485672b45d]"
-    assert after["sd_checkpoint_hash"].startswith("485672b45d")
+    assert after["sd_model_checkpoint"] == "pocket-emoji-v2.safetensors [ec15fe3d17]"
+    assert after["sd_checkpoint_hash"].startswith("ec15fe3d17")
     assert client.post(OPTIONS, json=after).status_code == 200 and world.engine.loads == []
 
 
@@ -64,7 +64,7 @@ def test_an_unknown_checkpoint_sets_nothing(world, client: TestClient) -> None:
 
 def test_what_is_shown_as_chosen_is_what_jobs_get(two_checkpoints) -> None:
     world, client = two_checkpoints, two_checkpoints.client()
-    for preferred in ("", "pocket-emoji-v1", "deep/mine.safetensors"):
+    for preferred in ("", "pocket-emoji-v2", "deep/mine.safetensors"):
         world.options.set_many({"sd_model_checkpoint": preferred})
         shown = client.get(OPTIONS).json()["sd_model_checkpoint"]
         assert client.post("/sdapi/v1/txt2img", json=SMALL).status_code == 200
@@ -98,14 +98,14 @@ def test_texts_and_nulls_are_taken_as_a1111_takes_them(world, client: TestClient
 
 def test_actions_reach_the_engine_and_the_folders(world, client: TestClient) -> None:
     client.post("/sdapi/v1/reload-checkpoint")
-    assert world.engine.loads == ["pocket-emoji-v1.safetensors"]
+    assert world.engine.loads == ["pocket-emoji-v2.safetensors"]
     client.post("/sdapi/v1/unload-checkpoint")
     assert world.engine.loads == []
     folder = world.settings.models / "Stable-diffusion"
     (folder / "new.safetensors").symlink_to(POCKET)
     assert len(client.get("/sdapi/v1/sd-models").json()) == 1
     assert client.post("/sdapi/v1/refresh-checkpoints").json() is None
-    assert [model["model_name"] for model in client.get("/sdapi/v1/sd-models").json()] == ["new", "pocket-emoji-v1"]
+    assert [model["model_name"] for model in client.get("/sdapi/v1/sd-models").json()] == ["new", "pocket-emoji-v2"]
 
 
 def test_limits_of_checkpoints_reach_the_engine(world, client: TestClient) -> None:

@@ -11,7 +11,7 @@ from app.models.cache import FileFacts, ModelCache, recogniser_version
 from app.models.reading import read_facts
 from tests.support.paths import ROOT
 
-POCKET = ROOT / "models" / "Stable-diffusion" / "pocket-emoji-v1.safetensors"
+POCKET = ROOT / "models" / "Stable-diffusion" / "pocket-emoji-v2.safetensors"
 NONE = FileFacts(None, "The file is empty (0 bytes).", None)
 
 

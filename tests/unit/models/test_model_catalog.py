@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from app.models import Catalog, HashingProgress, ModelFile, make_folders
+from app.models import EMBEDDED, EMBEDDED_ALL, Catalog, HashingProgress, ModelFile, chosen_checkpoint, make_folders
 from app.models.facts import CheckpointFacts
 from app.models.folders import Root
 from app.models.reading import read_facts
@@ -147,6 +147,17 @@ def test_a_file_says_whether_it_is_still_the_one_that_was_listed(tmp_path: Path,
     assert not file.is_current()
     path.unlink()
     assert not file.is_current()
+
+
+def test_ones_own_checkpoint_is_chosen_before_those_that_come_along_and_of_these_the_newest(tmp_path: Path, opened: Opener) -> None:
+    for name in EMBEDDED_ALL:
+        small(folder(tmp_path) / f"{name}.safetensors")
+    catalog = opened(tmp_path)
+    assert (chosen := chosen_checkpoint(catalog, "")) is not None and chosen.name == EMBEDDED
+    assert (chosen := chosen_checkpoint(catalog, "pocket-emoji-v1")) is not None and chosen.name == "pocket-emoji-v1"
+    small(folder(tmp_path) / "zebra.safetensors")
+    catalog.refresh()
+    assert (chosen := chosen_checkpoint(catalog, "")) is not None and chosen.name == "zebra"
 
 
 def test_refresh_sees_new_changed_and_removed_files(tmp_path: Path, opened: Opener) -> None:

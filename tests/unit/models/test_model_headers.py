@@ -17,7 +17,7 @@ from app.schema.errors import BadModelFile
 from tests.support.model_files import write_header
 from tests.support.paths import ROOT
 
-POCKET = ROOT / "models" / "Stable-diffusion" / "pocket-emoji-v1.safetensors"
+POCKET = ROOT / "models" / "Stable-diffusion" / "pocket-emoji-v2.safetensors"
 
 
 def refusal(path: Path) -> str:

@@ -71,7 +71,7 @@ def test_the_yamls_of_the_tiny_models(name: str, native_size_px: int | None) -> 
 
 
 def test_the_yaml_of_the_embedded_checkpoint_says_the_same_as_its_metadata() -> None:
-    beside = yaml_beside(ROOT / "models" / "Stable-diffusion" / "pocket-emoji-v1.safetensors")
+    beside = yaml_beside(ROOT / "models" / "Stable-diffusion" / "pocket-emoji-v2.safetensors")
     assert beside is not None
     hints = hints_from_yaml(beside)
     assert (hints.heads, hints.text_heads, hints.native_size_px) == (8, 3, 128)

@@ -44,7 +44,7 @@ def test_the_denoiser_layer_by_layer(tiny_a: Checkpoint) -> None:
 @pytest.fixture(scope="module")
 def trained() -> Checkpoint:
     """The embedded checkpoint: tiles are about pictures, and random weights draw none."""
-    return load_checkpoint(model_file(ROOT / "models" / "Stable-diffusion" / "pocket-emoji-v1.safetensors"), "cpu", torch.float32)
+    return load_checkpoint(model_file(ROOT / "models" / "Stable-diffusion" / "pocket-emoji-v2.safetensors"), "cpu", torch.float32)
 
 
 def discs(side: int) -> torch.Tensor:

@@ -16,7 +16,7 @@ from tools.pocket.export import yaml_of
 from tools.pocket.pictures import BACKGROUNDS, DATA, choose, compose, load_data
 from tools.pocket.train_denoiser import NOISY_FROM, Batches
 
-SHIPPED = ROOT / "models" / "Stable-diffusion" / "pocket-emoji-v1.safetensors"
+SHIPPED = ROOT / "models" / "Stable-diffusion" / "pocket-emoji-v2.safetensors"
 
 
 @pytest.fixture(scope="module")
