@@ -35,6 +35,8 @@ class Download:
     id: str
     asked: str = field(repr=False)
     """What was typed, without Civitai's token."""
+    client: str = field(default="", repr=False)
+    """Who asked for it."""
     url: str = field(default="", repr=False)
     """Where the file itself is, once that is known."""
     name: str = ""
@@ -107,26 +109,34 @@ class Downloads:
         for thread in self._threads:
             thread.join()
 
-    def all(self) -> list[Download]:
-        """All of them, the newest first."""
+    def all(self, client: str | None = None) -> list[Download]:
+        """All of them, or those of one client; the newest first."""
         with self._lock:
-            return sorted(self._downloads.values(), key=lambda download: download.created, reverse=True)
+            found = [download for download in self._downloads.values() if client in (None, download.client)]
+        return sorted(found, key=lambda download: download.created, reverse=True)
 
-    def get(self, wanted: str) -> Download:
-        """One of them; NotFound."""
+    def get(self, wanted: str, client: str | None = None) -> Download:
+        """One of them; NotFound, also for one that is not this client's."""
         with self._lock:
-            if wanted not in self._downloads:
-                raise NotFound("There is no such download.")
-            return self._downloads[wanted]
+            download = self._downloads.get(wanted)
+        if download is None or client not in (None, download.client):
+            raise NotFound("There is no such download.")
+        return download
 
-    def add(self, typed: str, kind: Kind | None = None) -> Download:
-        """A file to be had: an address, a page at Civitai, a hash. What it is, is asked when its turn comes."""
+    def add(self, typed: str, kind: Kind | None = None, client: str = "") -> Download:
+        """A file to be had: an address, a page at Civitai, a hash. What it is, is asked when its turn comes.
+
+        The same wish twice is one download, which goes on if it has failed or was paused; but nobody's wish moves another client's.
+        """
         asked, token = split_token(typed.strip(), self._sites)
         with self._lock:
-            same = next((d for d in self._downloads.values() if d.asked == asked and d.state != "done"), None)
+            own = self.all(client if self._settings.public else None)
+            same = next((download for download in own if download.asked == asked and download.state != "done"), None)
             if same is not None:
+                if kind is not None:
+                    self._change(same.id, kind=kind)
                 return self.resume(same.id, token)
-            download = Download(id=uuid4().hex, asked=asked, kind=kind)
+            download = Download(id=uuid4().hex, asked=asked, kind=kind, client=client)
             self._downloads[download.id] = download
             self._works[download.id] = _Work(token=token)
             self._write()

@@ -1,8 +1,12 @@
-"""/api/v1/models/downloads: models from Civitai, Hugging Face or an address, into their folders."""
+"""/api/v1/models/downloads: models from Civitai, Hugging Face or an address, into their folders.
 
-from fastapi import APIRouter
+They belong to who asked for them, as jobs do: on a server for this machine only whoever asks is its owner and sees and stops all.
+"""
+
+from fastapi import APIRouter, Request
 from pydantic import BaseModel, Field
 
+from app.api.client import client_of
 from app.api.services import Services
 from app.downloads import Download
 from app.models.folders import Kind
@@ -40,7 +44,7 @@ class DownloadEntry(BaseModel):
 
 
 class DownloadList(BaseModel):
-    """All downloads, the newest first."""
+    """The asker's downloads, the newest first."""
 
     allowed: bool
     """Whether this server downloads models at all."""
@@ -64,34 +68,36 @@ def download_routes(services: Services) -> APIRouter:
         if not services.settings.downloads_models:
             raise NotSupported("This server does not download models; its owner can allow it with --download-models on.")
 
+    def own(http: Request, download_id: str) -> str:
+        """The id, once it is clear that this download is the asker's to change."""
+        allowed()
+        return downloads.get(download_id, services.scope_of(client_of(http))).id
+
     @router.get("")
-    def look() -> DownloadList:
-        """Every download that the list remembers."""
-        entries = [DownloadEntry.of(download) for download in downloads.all()]
+    def look(http: Request) -> DownloadList:
+        """Every download of the asker that the list remembers."""
+        entries = [DownloadEntry.of(download) for download in downloads.all(services.scope_of(client_of(http)))]
         return DownloadList(allowed=services.settings.downloads_models, downloads=entries)
 
     @router.post("", status_code=202)
-    def add(wish: Wish) -> DownloadEntry:
+    def add(wish: Wish, http: Request) -> DownloadEntry:
         """Begins a download; the same wish twice is one."""
         allowed()
-        return DownloadEntry.of(downloads.add(wish.url, wish.kind))
+        return DownloadEntry.of(downloads.add(wish.url, wish.kind, client_of(http)))
 
     @router.post("/{download_id}/pause")
-    def pause(download_id: str) -> DownloadEntry:
+    def pause(download_id: str, http: Request) -> DownloadEntry:
         """Holds it back; what has come is kept."""
-        allowed()
-        return DownloadEntry.of(downloads.pause(download_id))
+        return DownloadEntry.of(downloads.pause(own(http, download_id)))
 
     @router.post("/{download_id}/resume")
-    def resume(download_id: str) -> DownloadEntry:
+    def resume(download_id: str, http: Request) -> DownloadEntry:
         """Goes on with one that is paused or has failed."""
-        allowed()
-        return DownloadEntry.of(downloads.resume(download_id))
+        return DownloadEntry.of(downloads.resume(own(http, download_id)))
 
     @router.delete("/{download_id}", status_code=204)
-    def remove(download_id: str) -> None:
+    def remove(download_id: str, http: Request) -> None:
         """Takes it off the list and forgets what has come of it; a file that is there whole stays."""
-        allowed()
-        downloads.remove(download_id)
+        downloads.remove(own(http, download_id))
 
     return router
