@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from fastapi import FastAPI
     from starlette.types import ASGIApp, Receive, Scope, Send
 
+    from app.downloads import Limits, Sites
     from app.engine.client import EngineClient
     from app.jobs import OptionsStore
     from app.metadata.styles import Style
@@ -145,7 +146,8 @@ def limit_models(engine: "EngineClient", options: "OptionsStore") -> None:
 class Server:
     """Everything that has a life, made in order and ended in reverse."""
 
-    def __init__(self, settings: ServerSettings) -> None:
+    def __init__(self, settings: ServerSettings, *, sites: "Sites | None" = None, limits: "Limits | None" = None) -> None:
+        """`sites` and `limits`: where models are downloaded from, and how; the two that everybody uses unless told otherwise."""
         from app.api import Services
         from app.downloads import Downloads, Sites
         from app.engine.choice import make_engine
@@ -163,8 +165,8 @@ class Server:
         self.engine = make_engine(settings, self.catalog, tokenizer)
         self.options.on_change(partial(limit_models, self.engine, self.options))
         limit_models(self.engine, self.options)
-        sites = Sites(civitai_token=settings.civitai_token, hugging_face_token=settings.hf_token or os.environ.get("HF_TOKEN"))
-        self.downloads = Downloads(settings, sites, on_landed=lambda _: self.catalog.refresh())
+        sites = sites or Sites(civitai_token=settings.civitai_token, hugging_face_token=settings.hf_token or os.environ.get("HF_TOKEN"))
+        self.downloads = Downloads(settings, sites, limits=limits, on_landed=lambda _: self.catalog.refresh())
         self.styles = Styles(settings.styles_file or settings.data_dir / "styles.csv")
         self.gallery = Gallery(settings.data_dir, settings.outputs)
         self.jobs = Jobs(
@@ -240,8 +242,8 @@ class Server:
 class Front:
     """The outermost ASGI application. It answers /healthz at once and holds other requests until the rest has been built."""
 
-    def __init__(self, settings: ServerSettings) -> None:
-        self._settings = settings
+    def __init__(self, settings: ServerSettings, make: Callable[[ServerSettings], Server] = Server) -> None:
+        self._settings, self._make = settings, make
         self._prefix = "/" + settings.subpath.strip("/") if settings.subpath.strip("/") else ""
         self._ready: asyncio.Future[ASGIApp] | None = None
         self._stopping: asyncio.Event | None = None
@@ -284,7 +286,7 @@ class Front:
     async def _live(self) -> None:
         assert self._ready is not None and self._stopping is not None
         try:
-            async with built(self._settings) as app:
+            async with built(self._settings, self._make) as app:
                 self._ready.set_result(app)
                 await self._stopping.wait()
         except Exception as error:
@@ -298,9 +300,9 @@ class Front:
 
 
 @contextlib.asynccontextmanager
-async def built(settings: ServerSettings) -> AsyncIterator["ASGIApp"]:
+async def built(settings: ServerSettings, make: Callable[[ServerSettings], Server] = Server) -> AsyncIterator["ASGIApp"]:
     """The whole application, alive between entry and exit."""
-    server, app = await asyncio.to_thread(_build, settings)
+    server, app = await asyncio.to_thread(_build, settings, make)
     try:
         async with app.router.lifespan_context(app):
             await asyncio.to_thread(server.start)
@@ -309,8 +311,8 @@ async def built(settings: ServerSettings) -> AsyncIterator["ASGIApp"]:
         await asyncio.to_thread(server.close)
 
 
-def _build(settings: ServerSettings) -> tuple[Server, "FastAPI"]:
-    server = Server(settings)
+def _build(settings: ServerSettings, make: Callable[[ServerSettings], Server]) -> tuple[Server, "FastAPI"]:
+    server = make(settings)
     return server, server.app()
 
 

@@ -234,8 +234,8 @@ class Downloads:
             raise
         discard(wanted)
         size = target.stat().st_size
+        self._on_landed(target)  # before anybody is told: whoever waits for the file finds it in the catalogue
         self._change(download.id, state="done", file=target.name, name=name, kind=kind, done_bytes=size, total_bytes=size, bytes_per_s=0.0)
-        self._on_landed(target)
 
     @property
     def _folder(self) -> Path:

@@ -1,10 +1,10 @@
 // <dk-png-info>: what a picture says about how it was made, beside what will be used here, and the ways from there.
 
-import { download } from "./downloads.js";
 import { call } from "./api.js";
 import { compared } from "./compare.js";
 import { define, fileSize, h, setText } from "./dom.js";
 import { DropBox } from "./drop.js";
+import { getButton } from "./get_file.js";
 import { follow, isActive, job, onJobs, pictureAddress } from "./jobs.js";
 import { fill, readAddress, readPicture, reproduce, sendFile } from "./letters.js";
 import { attempt, note } from "./notes.js";
@@ -129,10 +129,18 @@ class PngInfo extends HTMLElement {
       h("th", { scope: "row" }, kind),
       h("td", {}, name, hash ? h("code", {}, ` ${hash}`) : ""),
       h("td", {}, found ? `${STATES[state]}: ${found}` : STATES[state],
-        links.length && hash ? h("button", { type: "button", class: "dk-action dk-get", title: "Download the file of this hash from Civitai",
-          onclick: () => download(hash) }, "Get it") : "", ...links.map(([label, address]) =>
+        links.length && hash ? getButton(hash, () => attempt(() => this.fileCame())) : "", ...links.map(([label, address]) =>
         h("a", { class: "dk-find", href: address, target: "_blank", rel: "noopener noreferrer" }, label))));
     this.files.replaceChildren(h("tbody", {}, ...resources.map(row)));
+  }
+
+  /** A missing file is here now: says anew which are, and what that means for the picture; ticks stay as they are. */
+  async fileCame() {
+    const { file } = this;
+    const told = await readPicture(file);
+    if (this.file !== file) return;
+    this.showVerdict(told.verdict);
+    this.showFiles(told.resources);
   }
 
   showSettings(settings) {

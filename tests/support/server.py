@@ -28,8 +28,9 @@ def free_port() -> int:
 class ServerProcess:
     """A server on a port and a folder that stay, whose process can be killed and started again."""
 
-    def __init__(self, data: Path, *flags: str) -> None:
-        self._data, self._flags, self._port = data, flags, free_port()
+    def __init__(self, data: Path, *flags: str, module: tuple[str, ...] = ("app.cli", "serve")) -> None:
+        """`module`: what Python runs, with its own first arguments."""
+        self._data, self._flags, self._module, self._port = data, flags, module, free_port()
         self.url = f"http://127.0.0.1:{self._port}/"
         self.process: subprocess.Popen[bytes] | None = None
 
@@ -37,7 +38,7 @@ class ServerProcess:
         """Starts it and waits until it answers at `path`."""
         environ = {**os.environ, "GRADIO_ANALYTICS_ENABLED": "False", "HF_HUB_OFFLINE": "1"}
         log = self._data / "server.log"
-        command = [sys.executable, "-m", "app.cli", "serve", "--port", str(self._port), "--data-dir", str(self._data), *self._flags]
+        command = [sys.executable, "-m", *self._module, "--port", str(self._port), "--data-dir", str(self._data), *self._flags]
         with log.open("a") as output:
             self.process = subprocess.Popen(command, cwd=ROOT, env=environ, stdout=output, stderr=output)
         _wait(self.url + path, self.process, log)
@@ -60,9 +61,9 @@ class ServerProcess:
 
 
 @contextmanager
-def running_server(data: Path, *flags: str, path: str = "") -> Iterator[str]:
+def running_server(data: Path, *flags: str, path: str = "", module: tuple[str, ...] = ("app.cli", "serve")) -> Iterator[str]:
     """Its address with a slash at the end, served from the folder `data`; ended afterwards. `path` is asked for until it answers."""
-    server = ServerProcess(data, *flags)
+    server = ServerProcess(data, *flags, module=module)
     try:
         server.start(path)
         yield server.url

@@ -6,26 +6,13 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from app.downloads import Download, Downloads, Limits, Sites
 from app.schema.errors import InvalidParams, NotFound
 from app.schema.settings import ServerSettings
-
-from .conftest import Site, digest
-
-VERSION_PATH, FILE_PATH = "/api/v1/model-versions/7", "/api/download/models/7"
-
-
-def version(site: Site, data: bytes, name: str = "some lora.safetensors", kind: str = "LORA") -> dict[str, Any]:
-    """What Civitai says of a version."""
-    file = {"name": name, "type": "Model", "sizeKB": len(data) / 1024, "primary": True, "downloadUrl": site.url + FILE_PATH}
-    return {
-        "id": 7, "modelId": 3, "name": "v1", "trainedWords": ["something"], "model": {"name": "Some", "type": kind},
-        "files": [{**file, "hashes": {"SHA256": digest(data).upper(), "AutoV2": digest(data)[:10].upper()}}],
-    }  # fmt: skip
+from tests.support.download_site import FILE_PATH, Site, digest, offered
 
 
 @pytest.fixture
@@ -53,14 +40,6 @@ def ended(downloads: Downloads, wanted: str, *states: str) -> Download:
             return download
         time.sleep(0.01)
     raise AssertionError(downloads.get(wanted))
-
-
-def offered(site: Site, data: bytes, **about: str) -> None:
-    site.pages[VERSION_PATH] = version(site, data, **about)
-    site.pages[f"/api/v1/model-versions/by-hash/{digest(data)[:10]}"] = site.pages[VERSION_PATH]
-    site.pages["/api/v1/models/3"] = {"name": "Some", "type": "LORA", "modelVersions": [site.pages[VERSION_PATH]]}
-    site.redirects[FILE_PATH] = "/store/7"
-    site.files["/store/7"] = data
 
 
 def test_every_way_of_asking_civitai_leads_to_the_file(site: Site, make, lora: bytes, tmp_path: Path) -> None:

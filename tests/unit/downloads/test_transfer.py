@@ -14,8 +14,7 @@ from app.downloads.transfer import part_files
 from app.remote import Rules
 from app.schema.disk import DiskFull
 from app.schema.errors import InvalidParams
-
-from .conftest import PART_BYTES, Site, digest
+from tests.support.download_site import PART_BYTES, Site, digest
 
 DATA = bytes(range(256)) * 1024  # four parts
 PATH = "/some/file.safetensors"
