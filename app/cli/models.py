@@ -1,20 +1,23 @@
 """`webui.py models convert|merge`: checkpoints made from checkpoints, on the command line."""
 
 import argparse
+import os
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Literal
 
 from app.cli.flags import server_settings
 from app.models import Catalog
 from app.models.folders import roots
-from app.schema.errors import UnknownName
+from app.schema.errors import InvalidParams, UnknownName
 
 PROGRAM = "webui.py models"
 EXAMPLES = """examples:
   webui.py models convert some.ckpt some-fp16.safetensors --numbers fp16
   webui.py models merge one.safetensors two.safetensors mixed --multiplier 0.4
   webui.py models merge inpainting own base own-inpainting --method "Add difference" --multiplier 1
+  webui.py models merge one one-with-style --method "No interpolation" --lora style:0.8
 """
 
 
@@ -52,11 +55,12 @@ def _convert_flags(command: argparse.ArgumentParser) -> None:
 
 
 def _merge_flags(command: argparse.ArgumentParser) -> None:
-    command.add_argument("files", nargs="+", metavar="FILE", help="Two or three checkpoints, then the new file.")
+    command.add_argument("files", nargs="+", metavar="FILE", help="Up to three checkpoints, then the new file.")
     methods = ("Weighted sum", "Add difference", "No interpolation")
     command.add_argument("--method", choices=methods, default="Weighted sum", help="A*(1-M)+B*M; A+(B-C)*M; A (default: %(default)s).")
     command.add_argument("--multiplier", type=float, default=0.3, metavar="M", help="Default: %(default)s.")
     command.add_argument("--blocks", default="", metavar="LIST", help="25 (SD1, SD2) or 19 (SDXL) weights between commas.")
+    command.add_argument("--lora", action="append", default=[], metavar="FILE[:WEIGHT]", help="A LoRA that goes in; may be given again.")
     command.add_argument("--discard", default="", metavar="PATTERN", help="Leave out tensors whose names this regular expression finds.")
 
 
@@ -67,7 +71,7 @@ class _Files:
         self._settings = server_settings(["--data-dir", data_dir] if data_dir else [])
         self._catalog: Catalog | None = None
 
-    def find(self, typed: str, kind: str = "checkpoint") -> Path:
+    def find(self, typed: str, kind: Literal["checkpoint", "vae", "lora"] = "checkpoint") -> Path:
         """The file. UnknownName where there is none."""
         if Path(typed).is_file():
             return Path(typed)
@@ -76,11 +80,24 @@ class _Files:
             self._catalog.refresh()
         if kind == "checkpoint":
             return self._catalog.find(typed).path
-        files = self._catalog.of_kind("vae")
+        files = self._catalog.of_kind(kind)
         found = next((file.path for file in files if typed in (file.name, file.filename, file.path.name)), None)
         if found is None:
-            raise UnknownName("VAE", typed, [file.filename for file in files])
+            raise UnknownName({"vae": "VAE", "lora": "LoRA"}[kind], typed, [file.filename for file in files])
         return found
+
+    def lora(self, typed: str) -> tuple[Path, float]:
+        """`FILE` or `FILE:WEIGHT`: the file and how strong it goes in. InvalidParams for a weight that is no number."""
+        name, colon, weight = typed.rpartition(":")
+        if not colon or os.sep in weight:  # a colon may belong to a path
+            return self.find(typed, "lora"), 1.0
+        try:
+            strength = float(weight)
+        except ValueError:
+            raise InvalidParams(f"{weight!r} is no weight for the LoRA {name}: write {name}:0.8, say.") from None
+        if not -10 <= strength <= 10:
+            raise InvalidParams("Weights lie between -10 and 10.")
+        return self.find(name, "lora"), strength
 
     def target(self, typed: str) -> Path:
         """Where a result goes."""
@@ -110,8 +127,7 @@ def _convert(options: argparse.Namespace, files: _Files) -> int:
 
 
 def _merge(options: argparse.Namespace, files: _Files) -> int:
-    from app.conversion import Merge, merge, parse_weights
-    from app.schema.errors import InvalidParams
+    from app.conversion import AddedLora, Merge, merge, parse_weights
 
     *sources, target_name = options.files
     if not 1 <= len(sources) <= 3:
@@ -124,6 +140,7 @@ def _merge(options: argparse.Namespace, files: _Files) -> int:
             primary=first, secondary=second, tertiary=third, target=target, method=options.method,
             weights=parse_weights(options.multiplier, options.blocks), numbers=options.numbers,
             vae=files.find(options.vae, "vae") if options.vae else None, discard=options.discard, replace=options.replace,
+            loras=tuple(AddedLora(*files.lora(typed)) for typed in options.lora),
         ),
         _progress(),
     )  # fmt: skip

@@ -1,7 +1,7 @@
-"""Checkpoints mixed tensor by tensor: A1111's weighted sum and added difference, with a weight a block if wanted."""
+"""Checkpoints mixed tensor by tensor: A1111's weighted sum and added difference, with a weight a block if wanted, and LoRAs in them."""
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from functools import partial
@@ -11,6 +11,7 @@ from typing import Literal
 from torch import Tensor
 
 from app.conversion.convert import VAE, NumberFormat, baked, metadata_of, needed, piece_of, recipe_text, written_as
+from app.conversion.lora import AddedLora, with_loras
 from app.conversion.source import Source
 from app.conversion.weights import BlockWeights
 from app.conversion.writer import OnProgress, Piece, numbers, write_safetensors
@@ -40,6 +41,12 @@ class Merge:
     """A VAE's file that takes the place of the mixed one."""
     discard: str = ""
     """Tensors whose names this pattern (a regular expression) finds are left out."""
+    loras: tuple[AddedLora, ...] = ()
+    """They go into the mixture, in this order."""
+    recipe: bool = True
+    """Whether the new file says what it was made of."""
+    sha256s: Mapping[Path, str] = field(default_factory=dict)
+    """Of the files, as far as they are known: the recipe names them."""
     replace: bool = False
 
 
@@ -57,7 +64,9 @@ def merge(wanted: Merge, on_progress: OnProgress | None = None) -> None:
         pieces = list(_pieces(wanted, first, others, vae))
         if not pieces:
             raise BadModelFile(f"Nothing of {first.path.name} is left to be written.")
-        metadata = metadata_of(first) | {"sd_merge_recipe": recipe_text(_recipe(wanted))}
+        if wanted.loras:
+            pieces = with_loras(pieces, first, [(stack.enter_context(Source(lora.path)), lora.strength) for lora in wanted.loras])
+        metadata = metadata_of(first) | ({"sd_merge_recipe": recipe_text(_recipe(wanted))} if wanted.recipe else {})
         write_safetensors(wanted.target, pieces, metadata, replace=wanted.replace, on_progress=on_progress)
 
 
@@ -139,14 +148,16 @@ def _times(shape: tuple[int, ...]) -> str:
 
 
 def _recipe(wanted: Merge) -> dict[str, object]:
-    files = [path for path in (wanted.primary, wanted.secondary, wanted.tertiary) if path is not None]
+    files = [path for path in (wanted.primary, wanted.secondary, wanted.tertiary)[: _files_of(wanted.method)] if path is not None]
     return {
         "type": "darkroom",
-        "models": [path.stem for path in files[: _files_of(wanted.method)]],
+        "models": [path.stem for path in files],
+        "hashes": [wanted.sha256s.get(path) for path in files],
         "interp_method": wanted.method,
         "multiplier": wanted.weights.base,
         "block_weights": list(wanted.weights.blocks),
         "numbers": wanted.numbers,
         "bake_in_vae": wanted.vae.stem if wanted.vae else None,
         "discard_weights": wanted.discard,
+        "loras": [{"name": lora.path.stem, "weight": lora.strength, "hash": wanted.sha256s.get(lora.path)} for lora in wanted.loras],
     }

@@ -8,12 +8,11 @@ import torch
 from torch import Tensor
 
 from app.models.facts import CheckpointFacts, ModelFile
-from app.models.keys import DENOISER_PREFIX, denoiser_keys
 from app.networks import autoencoder
 from app.networks.adapters import Hypernetwork, Hypernetworks, Patches, Strength
-from app.networks.adapters.names import aliases
 from app.networks.build import TEXT_PARTS, Networks, build_autoencoder, build_networks
 from app.networks.denoiser import predict, told
+from app.networks.layers import layer_aliases
 from app.networks.noise import SigmaTable, cumulative_alphas, denoised, network_input, noise_of
 from app.networks.offload import Visits
 from app.networks.sharing import Twins
@@ -40,13 +39,9 @@ class Checkpoint:
         self._networks = networks
         self._table = SigmaTable(self.alphas_cumprod)
         self._table.to(device)
-        layers = denoiser_keys(networks.denoiser.state_dict(), facts.denoiser)
-        theirs = {ours.rpartition(".")[0]: name.removeprefix(DENOISER_PREFIX).rpartition(".")[0] for ours, name in layers.items()}
-        self._denoiser_patches = Patches("denoiser", networks.denoiser, aliases(theirs, theirs))
-        self._text_patches = tuple(
-            Patches(part, text, aliases((name for name, _ in text.named_modules()), {}))
-            for part, text in zip(TEXT_PARTS, networks.texts, strict=False)
-        )
+        layers = layer_aliases(networks, facts)
+        self._denoiser_patches = Patches("denoiser", networks.denoiser, layers["denoiser"])
+        self._text_patches = tuple(Patches(part, text, layers[part]) for part, text in zip(TEXT_PARTS, networks.texts, strict=False))
         self._hypernetworks = Hypernetworks(networks.denoiser)
         self._other_autoencoder: Any = None
         self._visits: Visits | None = None

@@ -33,7 +33,7 @@ def fill(
     Raises BadModelFile, before anything big is read, where a tensor is missing or has another size.
     """
     source = TensorFile(path)
-    names = _wanted(networks, facts, stored_names(source.shapes.keys()))
+    names = places(networks, facts, stored_names(source.shapes.keys()))
     shapes = {part: {ours: t.shape for ours, t in module.state_dict().items()} for part, module in networks.parts.items()}
     for theirs, wanted in names.items():
         for part, ours, stored in wanted:
@@ -44,7 +44,7 @@ def fill(
     for done, (theirs, mapped) in enumerate(source.stream(names), 1):
         for part, ours, stored in names[theirs]:
             tensor = torch.empty(shapes[part][ours], dtype=dtype, device=device)
-            taken = _taken(stored, mapped)
+            taken = taken_of(stored, mapped)
             shared = twins.find(part, ours, taken, tensor)
             states[part][ours] = tensor.copy_(taken.reshape(tensor.shape)) if shared is None else shared
         if on_progress is not None:
@@ -77,7 +77,7 @@ Wanted = tuple[str, str, Stored]
 """A network, one of its parameters, and where in a file's tensor that stands."""
 
 
-def _wanted(networks: Networks, facts: CheckpointFacts, in_file: Mapping[str, str]) -> dict[str, list[Wanted]]:
+def places(networks: Networks, facts: CheckpointFacts, in_file: Mapping[str, str]) -> dict[str, list[Wanted]]:
     """Names in the file to what is taken from each: one parameter, or several that stand in one matrix there."""
     plain = {"denoiser": denoiser_keys(networks.denoiser.state_dict(), facts.denoiser)}
     if networks.autoencoder is not None:
@@ -98,7 +98,8 @@ def _stored_shape(stored: Stored, shape: tuple[int, ...]) -> tuple[int, ...]:
     return tuple(reversed(shape)) if stored.transposed else tuple(shape)
 
 
-def _taken(stored: Stored, tensor: Tensor) -> Tensor:
+def taken_of(stored: Stored, tensor: Tensor) -> Tensor:
+    """The part of a file's tensor that a parameter is, a view."""
     if stored.third is not None:
         return tensor.chunk(3)[stored.third]
     return tensor.T if stored.transposed else tensor

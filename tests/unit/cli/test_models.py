@@ -27,6 +27,13 @@ def test_names_are_looked_up_and_results_lie_beside_them(tiny_data: Path, folder
     assert all(torch.equal(mixed[name].float(), other[name].float()) for name in mixed)
 
 
+def test_a_lora_goes_into_a_checkpoint(tiny_data: Path, folder: Path) -> None:
+    loras = ("--lora", "lin:0.5", "--lora", str(folder.parent / "Lora" / "unet-only.safetensors"))
+    assert run(tiny_data, "merge", "tiny-a", "new", "--method", "No interpolation", *loras) == 0
+    old, new = load_file(folder / "tiny-a.safetensors"), load_file(folder / "new.safetensors")
+    assert old.keys() == new.keys() and any(not torch.equal(old[name], new[name]) for name in old)
+
+
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
@@ -37,6 +44,8 @@ def test_names_are_looked_up_and_results_lie_beside_them(tiny_data: Path, folder
         (("merge", "tiny-a", "tiny-b", "new", "--method", "Add difference"), "needs a third checkpoint"),
         (("merge", "tiny-a", "tiny-b", "new", "--blocks", "1,2"), "weights of blocks"),
         (("merge", "new"), "two or three"),
+        (("merge", "tiny-a", "new", "--method", "No interpolation", "--lora", "nothing:1"), "There is no LoRA 'nothing'"),
+        (("merge", "tiny-a", "new", "--method", "No interpolation", "--lora", "lin:strong"), "is no weight for the LoRA lin"),
     ],
 )
 def test_what_cannot_be_done_gets_a_sentence(
