@@ -38,7 +38,7 @@ export class PaintKeeper {
   constructor(name) {
     this.name = name;
     this.version = 0;
-    this.waiting = null;
+    this.waiting = null; // the layer that the database has not yet, also while it is being written: a page that goes away ends that
     this.kept = 0; // the version that the database has
     // Opened beforehand: a page that goes away waits for nothing.
     opened().then((database) => (this.database = database)).catch(() => {});
@@ -50,10 +50,7 @@ export class PaintKeeper {
     this.version = layer.version;
     clearTimeout(this.timer);
     this.waiting = layer;
-    this.timer = setTimeout(() => {
-      this.waiting = null;
-      this.write(layer).catch(() => {});
-    }, WAIT_MS);
+    this.timer = setTimeout(() => this.write(layer).catch(() => {}), WAIT_MS);
   }
 
   /** Keeps what waits to be kept, without any of the browser's slower ways: the page goes away. */
@@ -74,6 +71,7 @@ export class PaintKeeper {
     const file = layer.isBlank() ? null : await png(layer.canvas);
     await withStore("readwrite", (store) => (file ? store.put(file, this.name) : store.delete(this.name)));
     this.kept = version;
+    if (version === this.version) this.waiting = null;
   }
 
   /** Gives a layer what was kept, if anything was. */
