@@ -151,15 +151,17 @@ class Server:
         from app.api import Services
         from app.downloads import Downloads, Sites
         from app.engine.choice import make_engine
-        from app.gallery import Gallery
+        from app.gallery import Gallery, Thumbnails
         from app.jobs import Jobs, OptionsStore, SavedCopies
         from app.models import Catalog, make_folders
+        from app.models.library import Library
         from app.prompt import Styles, Tokenizer
 
         settings.data_dir.mkdir(parents=True, exist_ok=True)
         self.settings = settings
         make_folders(settings)
         self.catalog = Catalog(settings)
+        self.library = Library(self.catalog, settings.data_dir / "models.sqlite3")
         self.options = OptionsStore(settings.data_dir / "config.json")
         tokenizer = Tokenizer()
         self.engine = make_engine(settings, self.catalog, tokenizer)
@@ -184,6 +186,8 @@ class Server:
             copies=SavedCopies(settings.data_dir / "log" / "images"),
             options=self.options,
             catalog=self.catalog,
+            library=self.library,
+            previews=Thumbnails(settings.data_dir / "cache" / "model-previews"),
             downloads=self.downloads,
             gallery=self.gallery,
             styles=self.styles,
@@ -228,12 +232,14 @@ class Server:
         with contextlib.suppress(UnknownName):
             self.engine.load(checkpoint_for(self.catalog, str(self.options.get("sd_model_checkpoint") or "")).filename)
         self.catalog.start_background_hashing()
+        self.library.start()
         self.gallery.start()
         self.downloads.start()
 
     def close(self) -> None:
         """Ends everything; running jobs are told why."""
         self.downloads.close()
+        self.library.close()
         self.catalog.stop_background_hashing()
         self.jobs.close()
         self.gallery.close()

@@ -5,9 +5,10 @@ from dataclasses import dataclass, field
 from app.api.machine import Machine
 from app.downloads import Downloads
 from app.engine.client import EngineClient
-from app.gallery import Gallery
+from app.gallery import Gallery, Thumbnails
 from app.jobs import Inputs, Jobs, OptionsStore, SavedCopies
 from app.models import Catalog
+from app.models.library import Library
 from app.prompt import Styles, Tokenizer
 from app.schema.settings import ServerSettings
 
@@ -22,6 +23,9 @@ class Services:
     copies: SavedCopies
     options: OptionsStore
     catalog: Catalog
+    library: Library
+    previews: Thumbnails
+    """Of model files."""
     downloads: Downloads
     gallery: Gallery
     styles: Styles

@@ -11,12 +11,14 @@ from app.gallery.gallery import Gallery, Status
 from app.gallery.index import Found, Page
 from app.gallery.marks import MAX_NAME_CHARS, MAX_RATING, Change, Marked
 from app.gallery.search import Search
+from app.gallery.thumbnails import MEDIA_TYPE, Thumbnails
 from app.gallery.trash import Trashed
 
 __all__ = [
     "LISTED",
     "MAX_NAME_CHARS",
     "MAX_RATING",
+    "MEDIA_TYPE",
     "Change",
     "Facet",
     "Found",
@@ -28,6 +30,7 @@ __all__ = [
     "Search",
     "SettingPair",
     "Status",
+    "Thumbnails",
     "Trashed",
     "difference_png",
     "pixel_difference",

@@ -13,6 +13,8 @@ from app.schema.params import MAX_PIXELS
 SIDE_PX = 320
 MAX_PIXELS_DECODED = 4 * MAX_PIXELS
 MEDIA_TYPE = "image/webp"
+_FORMATS = ("PNG", "JPEG", "WEBP", "AVIF", "GIF")
+"""Others stay closed: Pillow hands some of them to programs (EPS)."""
 _AT_ONCE = 2
 """Decoded at a time: a large grid takes hundreds of megabytes."""
 
@@ -48,7 +50,7 @@ class Thumbnails:
 
 def _made(picture: Path) -> bytes:
     try:
-        with Image.open(picture) as opened:
+        with Image.open(picture, formats=_FORMATS) as opened:
             if opened.width * opened.height > MAX_PIXELS_DECODED:
                 raise BadPicture("The picture has more pixels than are decoded here.")
             opened.draft("RGB", (2 * SIDE_PX, 2 * SIDE_PX))  # a JPEG is decoded at a fraction of its size

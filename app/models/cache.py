@@ -19,6 +19,7 @@ _BUSY_TIMEOUT_S = 5.0
 _FACTS: TypeAdapter[CheckpointFacts] = TypeAdapter(CheckpointFacts)
 _TABLES = """
 CREATE TABLE IF NOT EXISTS facts (path TEXT PRIMARY KEY, stamp TEXT NOT NULL, facts TEXT, problem TEXT, autov1 TEXT) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS details (path TEXT PRIMARY KEY, stamp TEXT NOT NULL, details TEXT NOT NULL) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS hashes (path TEXT PRIMARY KEY, stamp TEXT NOT NULL, sha256 TEXT NOT NULL) WITHOUT ROWID;
 """
 _VERSION = 1
@@ -61,6 +62,14 @@ class ModelCache:
     def hashes(self) -> dict[str, tuple[str, str]]:
         """All hashes: path to the stamp and the sha256."""
         return {path: (stamp, sha256) for path, stamp, sha256 in self._rows("hashes")}
+
+    def details(self) -> dict[str, tuple[str, str]]:
+        """What cards tell of files of all kinds: path to the stamp, and JSON whose form is the library's business."""
+        return {path: (stamp, details) for path, stamp, details in self._rows("details")}
+
+    def keep_details(self, found: Mapping[str, tuple[str, str]]) -> None:
+        """Keeps what cards tell of many files in one transaction."""
+        self._write("INSERT OR REPLACE INTO details VALUES (?, ?, ?)", [(path, stamp, told) for path, (stamp, told) in found.items()])
 
     def keep_facts(self, found: Mapping[str, tuple[str, FileFacts]]) -> None:
         """Keeps facts of many files in one transaction; those that cannot be written down last as long as the process."""

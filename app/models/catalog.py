@@ -26,6 +26,9 @@ _FACTS_AT_ONCE = 100
 """Facts of new files are kept in portions, so that a first look at thousands of files can be interrupted."""
 
 
+NaturalKey = list[tuple[int, int, str]]
+
+
 @dataclass(frozen=True)
 class HashingProgress:
     """How far the hashing of all checkpoints is."""
@@ -57,6 +60,10 @@ class Catalog:
         self._listed = False
         self.revision = 0
         """Grows with each look through the folders."""
+        self.hashed = 0
+        """Grows with each file whose hash was found out."""
+        self._wanted: set[Path] = set()
+        self._watchers: list[Callable[[], None]] = []
         self._hasher = Hasher(self._hashed)
         self.book = Book(self)
         """Finds LoRAs, embeddings, VAEs and hypernetworks by name."""
@@ -75,6 +82,26 @@ class Catalog:
                 self._index, self._listed = None, True
                 self.revision += 1
         self._hasher.wake()
+        for watcher in self._watchers:
+            watcher()
+
+    def on_refresh(self, watcher: Callable[[], None]) -> None:
+        """Calls it after each look through the folders, in the thread that looked."""
+        self._watchers.append(watcher)
+
+    @property
+    def cache(self) -> ModelCache:
+        """The cache of what was found out about files."""
+        with self._refreshing:
+            self._open_cache()
+            assert self._cache is not None
+            return self._cache
+
+    def everything(self) -> list[ModelFile]:
+        """Files of all kinds, sorted by name."""
+        self._list_once()
+        with self._lock:
+            return list(self._files.values())
 
     def checkpoints(self) -> list[ModelFile]:
         """All checkpoints, those that cannot be loaded too, sorted by name."""
@@ -126,6 +153,12 @@ class Catalog:
         `on_progress` is called in that thread, after each few megabytes and when nothing is left to do.
         """
         self._hasher.start(self._without_hash, lambda: on_progress(self.hashing) if on_progress else None)
+
+    def want_hashes(self, paths: Collection[Path]) -> None:
+        """Has these files of other kinds hashed in the background, too."""
+        with self._lock:
+            self._wanted.update(paths)
+        self._hasher.wake()
 
     def stop_background_hashing(self) -> None:
         """Stops it, within a file, and waits until it has ended."""
@@ -222,7 +255,8 @@ class Catalog:
     def _without_hash(self, failed: Collection[Path]) -> Path | None:
         self._list_once()
         with self._lock:
-            waiting = (file for file in self._files.values() if file.kind == "checkpoint" and file.sha256 is None)
+            unknown = (file for file in self._files.values() if file.sha256 is None)
+            waiting = (file for file in unknown if file.kind == "checkpoint" or file.path in self._wanted)
             return next((file.path for file in waiting if file.path not in failed), None)
 
     def _hashed(self, path: Path, stamp: str, sha256: str) -> None:
@@ -235,6 +269,7 @@ class Catalog:
             if file is not None and stamp_of(file.size_bytes, file.mtime_ns) == stamp:
                 self._files[path] = replace(file, sha256=sha256)
                 self._index = None
+            self.hashed += 1
 
 
 def _read(path: Path) -> FileFacts:
@@ -254,8 +289,11 @@ def _yaml_stamp(path: Path) -> str:
     return stamp_of(state.st_size, state.st_mtime_ns)
 
 
-def _natural_order(file: ModelFile) -> tuple[list[tuple[int, int, str]], str]:
+def _natural_order(file: ModelFile) -> tuple[NaturalKey, str]:
+    name, ending = os.path.splitext(file.filename)  # noqa: PTH122  (thousands of files: Path is ten times slower)
+    return natural_key(name), ending.casefold()
+
+
+def natural_key(name: str) -> NaturalKey:
     """Sorts `model2` before `model10`, whatever the case."""
-    name, ending = os.path.splitext(file.filename.casefold())  # noqa: PTH122  (thousands of files: Path is ten times slower)
-    parts = re.split(r"(\d+)", name)
-    return [(0, int(part), "") if part.isdecimal() else (1, 0, part) for part in parts if part], ending
+    return [(0, int(part), "") if part.isdecimal() else (1, 0, part) for part in re.split(r"(\d+)", name.casefold()) if part]

@@ -4,7 +4,7 @@ import io
 import math
 import struct
 import zipfile
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import BinaryIO
 
@@ -24,11 +24,13 @@ _END_RECORD_BYTES = 22
 _LONGEST_COMMENT_BYTES = 65535
 _LONGEST_TEXT = 200
 _FEW_OPERATIONS = 10_000
+_TABLES = ("state_dict", "string_to_param", "params_ema", "params")
+"""Where the weights stand in a file that holds more: checkpoints, embeddings, upscalers (averaged weights before the others)."""
 _TOLD = ("name", "step", "sd_checkpoint", "sd_checkpoint_name")
 
 
 def read_pickle_header(path: Path) -> Header:
-    """Header of a torch.save file, of its `state_dict` (or an embedding's `string_to_param`) if it has one.
+    """Header of a torch.save file, of its `state_dict` (an embedding's `string_to_param`, an upscaler's `params`) if it has one.
 
     Raises BadModelFile, with a sentence that does not repeat the file's name, if it is none, is cut off, or asks for code.
     """
@@ -121,10 +123,20 @@ def _texts(content: object) -> dict[str, str]:
 
 
 def _tensors(content: object) -> Mapping[str, SavedTensor]:
-    state = content.get("state_dict", content.get("string_to_param", content)) if isinstance(content, dict) else None
+    state = next((content[name] for name in _TABLES if name in content), content) if isinstance(content, dict) else None
     if not isinstance(state, dict):
         raise BadModelFile("The file holds no table of weights: it is no checkpoint.")
-    return {name: value for name, value in state.items() if isinstance(name, str) and isinstance(value, SavedTensor)}
+    found = {name: value for name, value in state.items() if isinstance(name, str) and isinstance(value, SavedTensor)}
+    return found or dict(_pairs(state))
+
+
+def _pairs(state: Mapping[object, object]) -> Iterator[tuple[str, SavedTensor]]:
+    """A hypernetwork's tensors: by width a pair of tables, for keys and for values; `768.0.linear.0.weight`."""
+    for width, pair in state.items():
+        for place, table in enumerate(pair if isinstance(width, int) and isinstance(pair, list | tuple) else ()):
+            for name, value in table.items() if isinstance(table, dict) else ():
+                if isinstance(name, str) and isinstance(value, SavedTensor):
+                    yield f"{width}.{place}.{name}", value
 
 
 def _info(tensor: SavedTensor, there_bytes: int) -> TensorInfo:

@@ -9,6 +9,7 @@ from app.api.own.gallery import gallery_routes
 from app.api.own.gallery_files import gallery_file_routes
 from app.api.own.inputs import input_routes
 from app.api.own.jobs import job_routes
+from app.api.own.model_cards import model_card_routes
 from app.api.own.models import model_routes
 from app.api.own.pictures import picture_routes
 from app.api.own.queue import queue_routes
@@ -26,6 +27,7 @@ def own_router(services: Services) -> APIRouter:
         input_routes,
         download_routes,
         model_routes,
+        model_card_routes,
         fact_routes,
         gallery_routes,
         gallery_file_routes,

@@ -57,6 +57,7 @@ _SIGNS: tuple[_Sign, ...] = tuple(
         (_elsewhere("a VAE", "models/VAE"), r"^(?:first_stage_model\.|vae\.)?decoder\.(?:conv_in|mid_block|mid)\b"),
         (_elsewhere("an upscaler", "models/ESRGAN"), r"^(?:model\.1\.sub\.0\.|body\.0\.rdb1\.|RRDB_trunk\.|conv_first\.weight$)"),
         (_elsewhere("an embedding (textual inversion)", "the embeddings folder"), r"^(?:emb_params|clip_l|clip_g)$"),
+        (_elsewhere("a hypernetwork", "models/hypernetworks"), r"^\d+\.[01]\.linear"),
         (_part("a text encoder"), r"^(?:cond_stage_model|conditioner|text_encoders?)\.|\btext_model\.encoder\.layers\."),
         (_part("a text encoder"), r"^encoder\.block\.0\.layer\."),
         (_part("a set of averaged (EMA) weights"), r"^model_ema\."),

@@ -18,9 +18,10 @@ from starlette.testclient import TestClient
 
 from app.api import Services, install_api
 from app.downloads import Downloads, Sites
-from app.gallery import Gallery
+from app.gallery import Gallery, Thumbnails
 from app.jobs import Jobs, OptionsStore, SavedCopies
 from app.models import EMBEDDED, Catalog
+from app.models.library import Library
 from app.prompt import Styles, Tokenizer
 from app.schema.settings import ServerSettings
 from app.server import resolver
@@ -59,6 +60,7 @@ class World:
         for kind in ("safetensors", "yaml"):
             (checkpoints / f"{EMBEDDED}.{kind}").symlink_to(ROOT / "models" / "Stable-diffusion" / f"{EMBEDDED}.{kind}")
         self.engine, self.catalog = FlatEngine(), Catalog(self.settings)
+        self.library = Library(self.catalog, self.settings.data_dir / "models.sqlite3")
         self.options = OptionsStore(self.settings.data_dir / "config.json")
         self.downloads = Downloads(self.settings, Sites(civitai="http://127.0.0.1:9", hugging_face="http://127.0.0.1:9"))
         self.gallery = Gallery(self.settings.data_dir, self.settings.outputs)
@@ -75,6 +77,8 @@ class World:
             copies=SavedCopies(self.settings.data_dir / "log" / "images"),
             options=self.options,
             catalog=self.catalog,
+            library=self.library,
+            previews=Thumbnails(self.settings.data_dir / "cache" / "model-previews"),
             downloads=self.downloads,
             gallery=self.gallery,
             styles=Styles(self.settings.data_dir / "styles.csv"),
@@ -97,6 +101,7 @@ class World:
         self.engine.free = True
         self.jobs.close()
         self.gallery.close()
+        self.library.close()
         self.catalog.close()
 
 

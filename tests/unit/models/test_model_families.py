@@ -104,7 +104,7 @@ def test_the_embedded_checkpoint() -> None:
             "lin", "locon", "locon-mid", "loha", "loha-tucker", "lokr-full", "lokr-lowrank", "dora", "ia3", "full-diff", "glora", "oft"
         )),
         ("models/Lora/lin-pickle.pt", "This is a LoRA"),
-        ("models/hypernetworks/hyper.pt", "holds no tensors"),
+        ("models/hypernetworks/hyper.pt", "This is a hypernetwork and no checkpoint. Move it to models/hypernetworks."),
         ("embeddings/tinymany.safetensors", "This is an embedding"),
     ],
 )  # fmt: skip

@@ -1,0 +1,11 @@
+"""The collection of model files as people look through it: cards with previews, families, notes, favourites; and one file's page.
+
+Public: `Library` (library.py), `Card`, `Search` and `CardPage` (cards.py), `Mark` (marks.py), `Notes` and `Civitai` (told.py).
+"""
+
+from app.models.library.cards import Card, CardPage, Order, Search
+from app.models.library.library import Library
+from app.models.library.marks import Mark
+from app.models.library.told import MOST_NOTE_CHARS, MOST_WEIGHT, Civitai, Notes
+
+__all__ = ["MOST_NOTE_CHARS", "MOST_WEIGHT", "Card", "CardPage", "Civitai", "Library", "Mark", "Notes", "Order", "Search"]

@@ -1,0 +1,258 @@
+"""The collection of all model files: their cards, found and sorted, and what a user says of them."""
+
+import logging
+import threading
+import time
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, fields, replace
+from pathlib import Path
+from typing import Any
+
+from pydantic import TypeAdapter, ValidationError
+
+from app.models.cache import recogniser_version
+from app.models.catalog import Catalog, natural_key
+from app.models.facts import ModelFile
+from app.models.folders import Kind, roots
+from app.models.library.beside import CIVITAI, NOTES, Beside, Folders
+from app.models.library.cards import Card, CardPage, Search, find, words_of
+from app.models.library.details import UNREAD, Details, read_details
+from app.models.library.marks import Marks
+from app.models.library.told import NO_NOTES, NOTHING_TOLD, BadNotes, Civitai, Notes, read_civitai, read_notes, write_notes
+from app.schema.disk import CannotSave
+from app.schema.errors import UnknownName
+
+log = logging.getLogger(__name__)
+
+_AT_ONCE = 100
+"""Facts are kept in portions, so that a first look at thousands of files can be interrupted, and cards fill while it runs."""
+
+
+_TOGETHER_S = 2.0
+"""Uses that come within so long are written down together."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Known:
+    """What reading a model file and the notes beside it gave; kept from run to run."""
+
+    details: Details
+    notes: Notes = NO_NOTES
+    civitai: Civitai = NOTHING_TOLD
+    remarks: tuple[str, ...] = ()
+
+
+_KNOWN: TypeAdapter[Known] = TypeAdapter(Known)
+
+
+class Library:
+    """Cards of a catalogue's files; may be used from many threads. Headers and notes are read once for each of their states."""
+
+    def __init__(self, catalog: Catalog, marks: Path) -> None:
+        self._catalog = catalog
+        self.marks = Marks(marks)
+        self._lock, self._reading = threading.RLock(), threading.Lock()
+        self._version = recogniser_version()
+        self._known: dict[str, tuple[str, Known]] | None = None
+        self._cards: dict[tuple[Kind, str], Card] = {}
+        self._seen: tuple[int, int] | None = None
+        self._unread: list[tuple[ModelFile, Beside]] = []
+        self._used: dict[tuple[Kind, str], float] = {}
+        self._wake, self._stopping = threading.Event(), threading.Event()
+        self._thread: threading.Thread | None = None
+        catalog.on_refresh(self._wake.set)
+
+    # ------------------------------------------------------------ life
+
+    def start(self) -> None:
+        """Reads what is new in a thread, now and after each look through the folders."""
+        self._thread = threading.Thread(target=self._run, name="library", daemon=True)
+        self._thread.start()
+
+    def close(self) -> None:
+        """Ends the reading and writes down what was used."""
+        self._stopping.set()
+        self._wake.set()
+        if self._thread is not None:
+            self._thread.join()
+        self.note_uses()
+        self.marks.close()
+
+    # ------------------------------------------------------------ finding
+
+    def find(self, search: Search, *, offset: int = 0, limit: int = 100) -> CardPage:
+        """A page of the cards that fit, at once: of files that are new, what has been read of them so far."""
+        with self._lock:
+            self._look()
+            cards = list(self._cards.values())
+        return find(cards, search, offset, limit)
+
+    def get(self, kind: Kind, filename: str) -> Card:
+        """The card of a file by its path below its folder; UnknownName."""
+        with self._lock:
+            self._look()
+            card = self._cards.get((kind, filename))
+            if card is None:
+                raise UnknownName(kind, filename, [name for known, name in self._cards if known == kind])
+        return card
+
+    def preview(self, kind: Kind, filename: str) -> tuple[Path, str] | None:
+        """(path, stamp) of a card's picture, if it has one that lies in a folder of models."""
+        card = self.get(kind, filename)
+        if card.preview is None:
+            return None
+        real = card.preview.resolve()
+        inside = [root.folder.resolve() for root in roots(self._catalog.settings)] + [card.file.path.resolve().parent]
+        return (real, card.preview_stamp) if any(real.is_relative_to(folder) for folder in inside) else None
+
+    def read(self) -> None:
+        """Reads all headers and notes that have not been read in their present state; returns when that is done."""
+        with self._reading:
+            while not self._stopping.is_set():
+                with self._lock:
+                    self._look()
+                    portion = self._unread[:_AT_ONCE]
+                if not portion:
+                    return
+                self._take(portion)
+
+    # ------------------------------------------------------------ what a user says
+
+    def change(self, kind: Kind, filename: str, change: Mapping[str, Any]) -> Card:
+        """Says some of a file: fields of `Mark` and `Notes` by name; None and empty texts clear. UnknownName.
+
+        Notes are also written into A1111's file beside it. BadNotes where that holds something else, CannotSave where it says
+        otherwise and cannot be changed; then nothing is changed.
+        """
+        card = self.get(kind, filename)
+        noted = {field.name: change[field.name] or None for field in fields(Notes) if field.name in change}
+        if noted:
+            self._write_notes(card, noted)
+        own = {name: change[name] for name in ("favourite", "preferred_vae") if name in change}
+        self.marks.set([(card.file, replace(card.mark, notes=replace(card.said, **noted), **own))])
+        self._catalog.want_hashes([card.file.path])
+        with self._lock:
+            self._seen = None
+            self._look()
+            portion = [(file, beside) for file, beside in self._unread if file.path == card.file.path]
+        self._take(portion)
+        return self.get(kind, filename)
+
+    def used(self, files: Iterable[tuple[Kind, str]]) -> None:
+        """Notes that a job uses these files (by kind and path below their folder) now; written down a little later."""
+        now = time.time()
+        with self._lock:
+            self._used.update(dict.fromkeys(files, now))
+        self._wake.set()
+
+    def note_uses(self) -> None:
+        """Writes down what was used."""
+        with self._lock:
+            self._look()
+            uses, self._used = self._used, {}
+            known = [(card, when) for key, when in uses.items() if (card := self._cards.get(key)) is not None]
+            if known:
+                self.marks.set([(card.file, replace(card.mark, last_used=when)) for card, when in known])
+                self._catalog.want_hashes([card.file.path for card, _ in known])
+                fresh = {key: replace(card, mark=self.marks.of(card.file)) for key, card in self._cards.items() if key in uses}
+                self._cards.update(fresh)
+
+    def _write_notes(self, card: Card, noted: Mapping[str, Any]) -> None:
+        try:
+            write_notes(card.file.path.with_suffix(NOTES), noted)
+        except CannotSave:
+            if any(getattr(card.notes, name) not in (None, value) for name, value in noted.items()):
+                raise
+            log.warning("the notes of %s are kept in the data folder alone: its own folder takes no file", card.file.filename)
+
+    # ------------------------------------------------------------ inside
+
+    def _look(self) -> None:
+        """Makes the cards anew where the catalogue or a mark has changed; lock held."""
+        files = self._catalog.everything()
+        seen = (self._catalog.revision, self._catalog.hashed)
+        if seen == self._seen:
+            return
+        self._catalog.want_hashes(self.marks.follow(files))
+        folders, kept = Folders(), self._kept()
+        cards: dict[tuple[Kind, str], Card] = {}
+        self._unread = []
+        for file in sorted(files, key=lambda file: natural_key(file.name)):
+            beside = folders.beside(file.path)
+            stamp, known = kept.get(str(file.path), ("", None))
+            current = stamp == _stamp(file, beside, self._version)
+            if not current:
+                self._unread.append((file, beside))
+            # Of two files of one kind and name, in two folders of that kind, names mean the first.
+            cards.setdefault((file.kind, file.filename), self._card(file, beside, known, read=current))
+        self._cards, self._seen = cards, seen
+        if self._unread:
+            self._wake.set()
+
+    def _take(self, files: Sequence[tuple[ModelFile, Beside]]) -> None:
+        """Reads these files and keeps what they tell."""
+        found = {str(file.path): (_stamp(file, beside, self._version), _read(file)) for file, beside in files}
+        told = {path: (stamp, _KNOWN.dump_json(known).decode(errors="replace")) for path, (stamp, known) in found.items()}
+        self._catalog.cache.keep_details(told)
+        with self._lock:
+            self._kept().update(found)
+            self._seen = None
+
+    def _card(self, file: ModelFile, beside: Beside, known: Known | None, *, read: bool) -> Card:
+        known = known or Known(details=UNREAD)
+        mark = self.marks.of(file)
+        return Card(
+            file=file,
+            details=known.details,
+            notes=known.notes,
+            civitai=known.civitai,
+            remarks=known.remarks,
+            preview=beside.preview,
+            preview_stamp=beside.preview_stamp,
+            read=read,
+            mark=mark,
+            words=words_of(file, known.details, known.civitai, known.notes.or_else(mark.notes)),
+        )
+
+    def _kept(self) -> dict[str, tuple[str, Known]]:
+        if self._known is None:
+            self._known = {}
+            for path, (stamp, told) in self._catalog.cache.details().items():
+                try:
+                    self._known[path] = (stamp, _KNOWN.validate_json(told))
+                except ValidationError:
+                    log.debug("what is known of %s is of another form", path)
+        return self._known
+
+    def _run(self) -> None:
+        while not self._stopping.is_set():
+            self._wake.clear()
+            try:
+                self.read()
+                if self._used:
+                    self._stopping.wait(_TOGETHER_S)
+                    self.note_uses()
+            except Exception:  # whatever one file did, the next ones are read
+                log.exception("the model files could not be read")
+            self._wake.wait()
+
+
+def _stamp(file: ModelFile, beside: Beside, version: str) -> str:
+    return f"{file.size_bytes}:{file.mtime_ns}:{beside.stamp}:{file.problem or ''}:{version}"
+
+
+def _read(file: ModelFile) -> Known:
+    """The file's header and the notes beside it."""
+    remarks: list[str] = []
+    notes, civitai = NO_NOTES, NOTHING_TOLD
+    for ending in (NOTES, CIVITAI):
+        path = file.path.with_suffix(ending)
+        if path.is_file():
+            try:
+                if ending == NOTES:
+                    notes = read_notes(path)
+                else:
+                    civitai = read_civitai(path)
+            except BadNotes as error:
+                remarks.append(str(error))
+    return Known(details=read_details(file), notes=notes, civitai=civitai, remarks=tuple(remarks))

@@ -1,0 +1,103 @@
+"""Model cards over /api/v1: the list, one file, its picture, and what is refused."""
+
+import io
+import json
+from pathlib import Path
+
+import pytest
+from PIL import Image, PngImagePlugin
+from starlette.testclient import TestClient
+
+from tests.support.model_files import write_shapes
+from tests.unit.api.conftest import World
+
+CARDS = "/api/v1/models/cards"
+PREVIEWS = "/api/v1/models/previews"
+LORA = "lora_unet_down_blocks_0_attentions_0_transformer_blocks_0_attn2_to_k"
+
+
+@pytest.fixture
+def lora(world: World) -> Path:
+    """A LoRA with a preview, in a folder with a name that addresses have to quote."""
+    shapes = {f"{LORA}.lora_down.weight": (4, 768), f"{LORA}.lora_up.weight": (320, 4)}
+    path = write_shapes(world.settings.models / "Lora" / "my styles #1" / "ink.safetensors", shapes, {"ss_output_name": "inky"})
+    Image.new("RGB", (800, 400), "red").save(path.with_suffix(".preview.png"))
+    world.catalog.refresh()
+    world.library.read()
+    return path
+
+
+def test_the_list_and_one_file(client: TestClient, lora: Path) -> None:
+    answer = client.get(CARDS, params={"kind": ["lora", "embedding"], "sort": "date", "descending": True}).json()
+    assert (answer["total"], answer["unread"]) == (1, 0) and answer["facets"]["folders"] == [{"value": "my styles #1", "files": 1}]
+    assert {each["value"] for each in answer["facets"]["kinds"]} == {"checkpoint", "lora"}
+    (card,) = answer["cards"]
+    assert (card["name"], card["filename"], card["alias"], card["family"]) == ("ink", "my styles #1/ink.safetensors", "inky", "SD1")
+    assert (card["form"], card["precision"], card["problem"], card["read"]) == ("LoRA", "fp16", None, True)
+    small = client.get(card["preview"])
+    assert small.headers["content-type"] == "image/webp" and Image.open(io.BytesIO(small.content)).size == (320, 160)
+    page = client.get(f"{CARDS}/lora/my%20styles%20%231/ink.safetensors").json()
+    assert page["filename"] == card["filename"] and page["notes"] is None and str(lora.parent) not in json.dumps(page)
+    embedded = client.get(CARDS, params={"kind": "checkpoint"}).json()["cards"]
+    assert [each["embedded"] for each in embedded] == [True] and embedded[0]["family"] == "SD1"
+
+
+def test_what_a_user_says(client: TestClient, lora: Path) -> None:
+    address = f"{CARDS}/lora/my styles #1/ink.safetensors".replace("#", "%23")
+    changed = client.put(address, json={"favourite": True, "notes": "mine", "preferred_weight": 0.8, "preferred_vae": "x.safetensors"})
+    assert changed.status_code == 200 and changed.json()["favourite"] and changed.json()["notes"] == "mine"
+    again = client.put(address, json={"notes": ""}).json()
+    assert (again["favourite"], again["notes"], again["preferred_weight"], again["preferred_vae"]) == (True, None, 0.8, "x.safetensors")
+    assert json.loads(lora.with_suffix(".json").read_text()) == {"notes": "", "preferred weight": 0.8}
+    assert client.put(address, json={"preferred_vae": None, "favourite": False}).json()["preferred_vae"] is None
+    assert client.get(CARDS, params={"favourites": True}).json()["total"] == 0
+
+
+def test_bad_questions_get_a_sentence(client: TestClient, lora: Path) -> None:
+    for method, path in (("GET", CARDS), ("PUT", CARDS), ("GET", PREVIEWS)):
+        for filename in ("nothing.safetensors", "..%2f..%2fconfig.json", "%2e%2e/%2e%2e/config.json", "%2Fetc%2Fpasswd", "a%00b"):
+            answer = client.request(method, f"{path}/lora/{filename}", json={} if method == "PUT" else None)
+            assert answer.status_code == 404 and answer.json()["detail"], (method, filename)
+        answer = client.request(method, f"{path}/program/x", json={} if method == "PUT" else None)
+        assert answer.status_code == 422 and "checkpoint" in answer.json()["detail"]
+    for bad in ({"sort": "colour"}, {"limit": 10_000}, {"offset": -1}, {"kind": "program"}, {"colour": "red"}, {"query": "x" * 2000}):
+        assert client.get(CARDS, params=bad).status_code == 422, bad
+    address = f"{CARDS}/lora/my%20styles%20%231/ink.safetensors"
+    for worse in (
+        {"favourite": 3},
+        {"colour": 1},
+        {"preferred_weight": 1e9},
+        {"notes": "x" * 200_000},
+        {"notes": 1},
+        [],
+        {"favourite": None},
+    ):
+        assert client.put(address, json=worse).status_code == 422, worse
+    assert client.put(address, content=b'{"preferred_weight": NaN}', headers={"Content-Type": "application/json"}).status_code == 422
+    assert not lora.with_suffix(".json").exists()
+
+
+@pytest.mark.parametrize("what", ["text", "huge", "eps", "cut"])
+def test_a_preview_that_is_no_picture(client: TestClient, world: World, lora: Path, what: str) -> None:
+    preview = lora.with_suffix(".preview.png")
+    whole = preview.read_bytes()
+    if what == "huge":
+        chunk = b"IHDR" + (20_000).to_bytes(4) * 2 + b"\x08\x02\x00\x00\x00"
+        stream = io.BytesIO()
+        PngImagePlugin.putchunk(stream, chunk[:4], chunk[4:])
+        preview.write_bytes(whole[:8] + stream.getvalue() + whole[33:])
+    else:
+        preview.write_bytes({"text": b"no picture", "eps": b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 9 9\n", "cut": whole[:60]}[what])
+    world.catalog.refresh()
+    card = client.get(CARDS, params={"kind": "lora"}).json()["cards"][0]
+    answer = client.get(card["preview"])
+    assert answer.status_code == 422 and answer.json()["detail"].count(".") == 1
+    preview.unlink()
+    assert client.get(card["preview"]).status_code == 404
+
+
+def test_a_public_server_without_password_changes_nothing(build) -> None:
+    open_to_all = build(listen=True)
+    card = open_to_all.client().get(CARDS).json()["cards"][0]
+    answer = open_to_all.client().put(f"{CARDS}/checkpoint/{card['filename']}", json={"favourite": True})
+    assert answer.status_code == 403 and "without a password" in answer.text
