@@ -5,7 +5,6 @@ from collections import OrderedDict
 from collections.abc import Callable, Hashable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from math import lcm
 from typing import Generic, TypeVar
 
 import torch
@@ -21,6 +20,7 @@ from app.networks import Checkpoint
 from app.networks.text import ClipSkip, Inserted
 from app.prompt import EmbeddingFix
 from app.recipes.ops import Adapters, Decode, DenoiseRows, Encode, EncodeImage
+from app.sampling.contexts import of_one_length
 from app.schema.errors import NoPicture, TooLarge
 from app.schema.network import NetworkSettings
 
@@ -155,8 +155,7 @@ class Executor:
         """One answer a slice, from as few forwards as memory allows (one, unless it runs out)."""
         x = torch.cat([s.of(s.op.x) for s in slices])
         sigmas = torch.tensor([sigma for s in slices for sigma in s.op.sigmas[s.start : s.start + s.rows]], dtype=torch.float32)
-        tokens = lcm(*(s.op.context.shape[1] for s in slices))
-        context = torch.cat([s.of(s.op.context).repeat(1, tokens // s.op.context.shape[1], 1) for s in slices])
+        context = of_one_length([s.of(s.op.context) for s in slices])
         concats = [s.of(s.op.concat) for s in slices if s.op.concat is not None]
         told = [t for s in slices if s.op.timesteps is not None for t in s.op.timesteps[s.start : s.start + s.rows]]
         read = [t for s in slices if s.op.read_sigmas is not None for t in s.op.read_sigmas[s.start : s.start + s.rows]]

@@ -11,6 +11,7 @@ import numpy as np
 from torch import Tensor
 
 from app.prompt import EmbeddingFix, EmbeddingIndex
+from app.sampling.contexts import length_class
 from app.schema.family import PLAIN_RULES, FamilyRules
 from app.schema.network import PLAIN, NetworkSettings
 
@@ -172,10 +173,6 @@ class EncodeImage:
         return ("encode image", self.checkpoint, tuple(self.images.shape[1:]), self.vae, self.network)
 
 
-LONGEST_REPEATED = 12 * 77
-"""Contexts of whose lengths this is a multiple share forwards."""
-
-
 @dataclass(frozen=True, eq=False)
 class DenoiseRows:
     """Rows through the network; answered by the denoised rows, (rows, channels, height/8, width/8)."""
@@ -187,8 +184,7 @@ class DenoiseRows:
     context: Tensor
     """(rows, tokens, width): all rows of one op have the same number of tokens.
 
-    Attention to tokens that are repeated as a whole is attention to them once. So rows of 77, 154, 231, 308, 462 and 924 tokens (1, 2, 3,
-    4, 6 and 12 chunks) share forwards, each repeated up to the least common multiple of those that meet.
+    Ops of one `length_class` share forwards, each repeated up to the least common multiple of those that meet.
     """
     concat: Tensor | None = None
     """(rows, concat channels, height/8, width/8) for checkpoints that take more than the latent."""
@@ -212,7 +208,7 @@ class DenoiseRows:
         concat = None if self.concat is None else tuple(self.concat.shape[1:])
         changes = tuple((a.kind, a.file, a.denoiser, a.rank) for a in self.adapters if a.denoiser)
         tokens, width = self.context.shape[1:]
-        sizes = tuple(self.x.shape[1:]), (LONGEST_REPEATED if LONGEST_REPEATED % tokens == 0 else tokens, width)
+        sizes = tuple(self.x.shape[1:]), (length_class(tokens), width)
         return ("denoise", self.checkpoint, *sizes, concat, changes, self.timesteps is None, self.read_sigmas is None, self.network)
 
 

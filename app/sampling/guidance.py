@@ -7,6 +7,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
+from app.sampling.contexts import length_class, of_one_length
 from app.sampling.protocol import Denoise
 
 CFG_PP_UNIT = 12.5
@@ -108,8 +109,8 @@ def guided(
 ) -> Guided:
     """Answers one question of a sampler with `negative + sum of weight * cfg * (positive - negative)`; returns what to send it.
 
-    Rows are laid out as A1111 does: the positive parts of all pictures in order, then one negative row a picture. Parts with
-    another number of tokens than the negative prompt's cannot share its forward and are asked for apart.
+    Rows are laid out as A1111 does: the positive parts of all pictures in order, then one negative row a picture. Parts whose
+    number of tokens is of another `length_class` than the negative prompt's cannot share its forward and are asked for apart.
     Where the negative's share is exactly zero (CFG 1) it is not asked for at all. Where `skips` leave it out, the first part of the
     prompt stands in its place, at a scale of 1: a prompt of one part is then its own plain answer.
 
@@ -137,7 +138,7 @@ def _denoised(question: Denoise, conditions: Sequence[Conditions], cfg: float, c
     positive = [part.at(call) for c in conditions for _, part in c.positive]
     wanted = [i for i, c in enumerate(conditions) if question.both or sum(weight for weight, _ in c.positive) * cfg != 1.0]
     negative = [conditions[picture].negative.at(call) for picture in wanted]
-    if negative and len(negative[0].tokens) == len(positive[0].tokens):
+    if negative and _share(positive[0], negative[0]):
         rows = yield _rows(x, sigma, positive + negative, owners + wanted)
         positive_rows, negative_rows = rows[: len(owners)], rows[len(owners) :]
     else:
@@ -160,7 +161,7 @@ def _shown(
     weights = [weight * cfg for c in conditions for weight, _ in c.positive]
     positive = [part.at(call) for c in conditions for _, part in c.positive]
     negative = [c.negative.at(call) for c in conditions]
-    if len(negative[0].tokens) == len(positive[0].tokens):
+    if _share(positive[0], negative[0]):
         rows = yield _rows(x, sigma, positive + negative * 2, owners + everyone * 2, blind=len(everyone))
         positive_rows, rest = rows[: len(owners)], rows[len(owners) :]
     else:
@@ -184,12 +185,16 @@ def _without_negative(
     return _combined(rows, owners, weights, first, list(range(len(conditions)))), first
 
 
+def _share(one: Context, other: Context) -> bool:
+    return length_class(len(one.tokens)) == length_class(len(other.tokens))
+
+
 def _rows(x: Tensor, sigma: float, contexts: Sequence[Context], pictures: Sequence[int], blind: int = 0) -> Rows:
     vectors = [context.vector for context in contexts if context.vector is not None]
     return Rows(
         x=torch.cat([x[i : i + 1] for i in pictures]),
         sigma=sigma,
-        context=torch.stack([context.tokens for context in contexts]),
+        context=of_one_length([context.tokens[None] for context in contexts]),
         vector=torch.stack(vectors) if vectors else None,
         pictures=tuple(pictures),
         blind=blind,

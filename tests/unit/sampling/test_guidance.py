@@ -4,6 +4,7 @@ import pytest
 import torch
 from torch import Tensor
 
+from app.sampling.contexts import of_one_length
 from app.sampling.guidance import Conditions, Context, NegativeSkips, Scheduled, Watched, guided
 from app.sampling.protocol import Denoise, Sampler
 
@@ -75,10 +76,17 @@ def test_and_whose_weights_leave_nothing_of_the_negative() -> None:
     assert result[0, 0, 0, 0].item() == pytest.approx(6.0)
 
 
-def test_prompts_of_other_lengths_are_asked_for_apart() -> None:
-    result, asked = run([Conditions(((1.0, steady(3.0, 154)),), steady(1.0))], 7.0)
-    assert asked == [1, 1]
+@pytest.mark.parametrize(("positive", "negative", "rows"), [(154, 77, [2]), (77, 231, [2]), (154, 231, [2]), (385, 77, [1, 1])])
+def test_prompts_of_other_lengths_share_a_forward_where_repeating_makes_them_equal(positive: int, negative: int, rows: list[int]) -> None:
+    result, asked = run([Conditions(((1.0, steady(3.0, positive)),), steady(1.0, negative))], 7.0)
+    assert asked == rows
     assert result[0, 0, 0, 0].item() == 15.0
+
+
+def test_contexts_are_repeated_as_a_whole() -> None:
+    short, long = torch.arange(6.0).reshape(1, 2, 3), torch.arange(9.0).reshape(1, 3, 3)
+    both = of_one_length([short, long])
+    assert torch.equal(both[0], torch.cat([short[0]] * 3)) and torch.equal(both[1], torch.cat([long[0]] * 2))
 
 
 def test_a_schedule_counts_calls_and_begins_again_past_its_end() -> None:
