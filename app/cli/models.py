@@ -9,12 +9,14 @@ from typing import Literal
 
 from app.cli.flags import server_settings
 from app.models import Catalog
+from app.models.diffusers_folder import is_diffusers_folder
 from app.models.folders import roots
 from app.schema.errors import InvalidParams, UnknownName
 
 PROGRAM = "webui.py models"
 EXAMPLES = """examples:
   webui.py models convert some.ckpt some-fp16.safetensors --numbers fp16
+  webui.py models convert models/Stable-diffusion/some-diffusers-folder some.safetensors
   webui.py models merge one.safetensors two.safetensors mixed --multiplier 0.4
   webui.py models merge inpainting own base own-inpainting --method "Add difference" --multiplier 1
   webui.py models merge one one-with-style --method "No interpolation" --lora style:0.8
@@ -48,7 +50,7 @@ def models(arguments: Sequence[str]) -> int:
 
 
 def _convert_flags(command: argparse.ArgumentParser) -> None:
-    command.add_argument("source", help="A checkpoint: a file, or a name in models/.")
+    command.add_argument("source", help="A checkpoint: a file, a diffusers folder, or a name in models/.")
     command.add_argument("target", help="The new file; a bare name goes into models/Stable-diffusion.")
     averaged = ("drop", "keep", "use")
     command.add_argument("--ema", choices=averaged, default="drop", help="Averaged weights, where the file has them (default: drop).")
@@ -73,8 +75,9 @@ class _Files:
 
     def find(self, typed: str, kind: Literal["checkpoint", "vae", "lora"] = "checkpoint") -> Path:
         """The file. UnknownName where there is none."""
-        if Path(typed).is_file():
-            return Path(typed)
+        path = Path(typed)
+        if path.is_file() or (kind == "checkpoint" and is_diffusers_folder(path)):
+            return path
         if self._catalog is None:
             self._catalog = Catalog(self._settings)
             self._catalog.refresh()

@@ -1,4 +1,4 @@
-"""One checkpoint from another: safetensors, another number format, without averaged weights, with another VAE inside."""
+"""One checkpoint from another: safetensors in CompVis' layout, another number format, no averaged weights, another VAE inside."""
 
 import json
 from collections.abc import Iterator, Mapping
@@ -14,7 +14,9 @@ from torch import Tensor
 
 from app.conversion.source import Source
 from app.conversion.writer import OnProgress, Piece, numbers, write_safetensors
-from app.models.reading import read_facts
+from app.models.diffusers_folder import is_diffusers_folder
+from app.models.folder_hints import hints_from_folder
+from app.models.hints import metadata_of_hints
 from app.schema.errors import BadModelFile
 
 NumberFormat = Literal["fp32", "fp16", "bf16", "fp8"]
@@ -42,6 +44,7 @@ class Conversion:
     """What is wanted of the new file."""
 
     source: Path
+    """A file or a diffusers folder."""
     target: Path
     numbers: NumberFormat | None = None
     """None: as they are."""
@@ -69,8 +72,10 @@ def metadata_of(source: Source) -> dict[str, str]:
     Its prediction type is written down too: a yaml beside the file, or its name, may have said it so far.
     """
     said = {name: text for name, text in source.header.metadata.items() if name != "format" and "hash" not in name}
+    if is_diffusers_folder(source.path):
+        said |= metadata_of_hints(hints_from_folder(source.path))
     with suppress(BadModelFile):  # a file that is no checkpoint we know says what it says
-        said = {PREDICTION: PREDICTION_NAMES[read_facts(source.path).prediction], **said}
+        said = {PREDICTION: PREDICTION_NAMES[source.facts.prediction], **said}
     return {"format": "pt", **said}
 
 

@@ -16,7 +16,6 @@ from app.models.adapters import adapter_facts
 from app.models.facts import CheckpointFacts
 from app.models.forms import stored_names
 from app.models.keys import Stored
-from app.models.reading import read_facts
 from app.networks.adapters import DoesNotFit, change_of
 from app.networks.adapters.names import part_of
 from app.networks.adapters.parts import Parts
@@ -89,7 +88,7 @@ def with_loras(pieces: Sequence[Piece], checkpoint: Source, loras: Sequence[tupl
 
     Raises BadModelFile for a LoRA of another family, at once or, where only sizes tell, when the piece is made.
     """
-    facts = _named(read_facts, checkpoint.path)
+    facts = _named(lambda _: checkpoint.facts, checkpoint.path)
     for source, _ in loras:
         _check_family(source.path, checkpoint.path, facts)
     networks = build_networks(facts)

@@ -151,7 +151,7 @@ def _recipe(wanted: Merge) -> dict[str, object]:
     files = [path for path in (wanted.primary, wanted.secondary, wanted.tertiary)[: _files_of(wanted.method)] if path is not None]
     return {
         "type": "darkroom",
-        "models": [path.stem for path in files],
+        "models": [path.name if path.is_dir() else path.stem for path in files],
         "hashes": [wanted.sha256s.get(path) for path in files],
         "interp_method": wanted.method,
         "multiplier": wanted.weights.base,

@@ -125,7 +125,7 @@ class Residency:
 
     def _loaded(self, name: str, in_use: Collection[str], on_load: Callable[[str], None]) -> Resident:
         file = self._loadable(name)
-        if file.path.is_file() and not file.is_current():
+        if file.path.exists() and not file.is_current():
             self._catalog.refresh()  # another file than the one that was listed: its header is read, once
             file = self._loadable(name)
         on_load(file.name)

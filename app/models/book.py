@@ -71,8 +71,7 @@ class Book:
         `wanted` is a file name, "None" or "Automatic". Unless `wins`, a file beside the checkpoint goes before any wish.
         """
         files = self._catalog.of_kind("vae")
-        stem = checkpoint.path.with_suffix("")
-        beside = [stem.with_name(stem.name + ending) for ending in _BESIDE]
+        beside = [checkpoint.path.with_name(checkpoint.name + ending) for ending in _BESIDE]
         near = next((file for path in beside for file in files if file.path == path), None)
         if wanted == "Automatic" or (near is not None and not wins):
             return near

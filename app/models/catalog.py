@@ -10,6 +10,7 @@ from pathlib import Path
 
 from app.models.book import Book
 from app.models.cache import FileFacts, ModelCache, recogniser_version
+from app.models.diffusers_folder import state_of
 from app.models.facts import ModelFile
 from app.models.folders import KINDS, Kind, Root, roots
 from app.models.hashes import Progress, autov1_of
@@ -138,12 +139,12 @@ class Catalog:
         """
         self._list_once()
         try:
-            state = file.path.stat()
+            state = state_of(file.path)
         except OSError as error:
             raise BadModelFile(f"{file.filename} cannot be read: {error.strerror or error}.") from error
         with self._lock:
             stamp, sha256 = self._hashes.get(str(file.path), ("", ""))
-        if stamp == stamp_of(state.st_size, state.st_mtime_ns):
+        if stamp == stamp_of(*state):
             return sha256
         return self._hasher.hash(file.path, on_progress)
 
@@ -243,7 +244,7 @@ class Catalog:
         return ModelFile(
             kind=file.kind,
             path=file.path,
-            name=file.path.stem,
+            name=file.name,
             filename=file.filename,
             size_bytes=file.size_bytes,
             mtime_ns=file.mtime_ns,

@@ -4,10 +4,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
+from app.models.diffusers_folder import state_of
 from app.schema.family import PLAIN_RULES, FamilyRules
 
 Prediction = Literal["epsilon", "v"]
-Layout = Literal["safetensors", "pickle", "png"]
+Layout = Literal["safetensors", "pickle", "png", "folder"]
 TextLayout = Literal["transformers", "openclip"]
 """How a text encoder's tensors are called, and whether queries, keys and values stand in one matrix (OpenCLIP)."""
 ClipSkip = Literal["always", "on request", "never"]
@@ -82,6 +83,11 @@ class TextSizes:
     zero_padded: bool = False
     """Behind the end of a text stand zeros in the place of further end tokens."""
 
+    @property
+    def of_openclip(self) -> bool:
+        """Whether OpenCLIP made it, so that single files keep it in that layout: those are the ones whose texts it pads with zeros."""
+        return self.zero_padded
+
 
 @dataclass(frozen=True, kw_only=True)
 class CheckpointFacts:
@@ -127,12 +133,15 @@ class CheckpointFacts:
 
 @dataclass(frozen=True, kw_only=True)
 class ModelFile:
-    """One model file of the catalogue. Identity is path, size and mtime; facts and hashes are cached by these."""
+    """One model file of the catalogue, or a diffusers folder, which counts as one.
+
+    Identity is path, size and mtime; facts and hashes are cached by these.
+    """
 
     kind: Literal["checkpoint", "lora", "embedding", "vae", "hypernetwork", "upscaler"]
     path: Path
     name: str
-    """File name without its ending: A1111's `model_name`."""
+    """File name without its ending, or a diffusers folder's name: A1111's `model_name`."""
     filename: str
     """Path relative to its folder, with `/`: what a title begins with."""
     size_bytes: int
@@ -157,7 +166,6 @@ class ModelFile:
     def is_current(self) -> bool:
         """Whether the file on disk is still the one that was looked at."""
         try:
-            now = self.path.stat()
+            return state_of(self.path) == (self.size_bytes, self.mtime_ns)
         except OSError:
             return False
-        return (now.st_size, now.st_mtime_ns) == (self.size_bytes, self.mtime_ns)

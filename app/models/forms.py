@@ -18,11 +18,16 @@ _LAYERS = (
 _WORD = re.compile(rf"({_LAYERS})|(\d+)")
 
 
+def in_diffusers_names(names: Collection[str]) -> bool:
+    """Whether a file or folder with these names is a checkpoint in diffusers' layout (LoRAs name layers so, but not weights)."""
+    return f"{_UNET}conv_in.weight" in names or f"{_UNET}down_blocks.0.resnets.0.conv1.weight" in names
+
+
 def stored_names(names: Collection[str]) -> dict[str, str]:
     """Name in CompVis' layout to the name in a file that holds `names`; tensors that belong to no network keep theirs."""
     if any(name.startswith(DENOISER_PREFIX) for name in names):
         return {name: name for name in names}
-    if any(name.startswith(f"{_UNET}down_blocks.") for name in names):
+    if in_diffusers_names(names):
         return dict(_diffusers(names))
     if any(name.startswith(f"{AVERAGED_PREFIX}diffusion_model") for name in names):
         return dict(_averaged(names))

@@ -9,7 +9,8 @@ from concurrent.futures import Future
 from functools import partial
 from pathlib import Path
 
-from app.models.hashes import HashingCancelled, Progress, sha256_of
+from app.models.diffusers_folder import state_of
+from app.models.hashes import HashingCancelled, Progress, checkpoint_sha256_of
 from app.models.scan import stamp_of
 from app.schema.errors import BadModelFile
 
@@ -125,15 +126,15 @@ class Hasher:
                 on_progress(done_bytes, total_bytes)
 
         try:
-            before = path.stat()
-            sha256 = sha256_of(path, progress, cancelled)
-            after = path.stat()
+            before = state_of(path)
+            sha256 = checkpoint_sha256_of(path, progress, cancelled)
+            after = state_of(path)
         except OSError as error:
             raise BadModelFile(f"{path.name} cannot be read: {error.strerror or error}.") from error
         finally:
             self._partial.pop(path, None)
-        stamp = stamp_of(before.st_size, before.st_mtime_ns)
-        if stamp != stamp_of(after.st_size, after.st_mtime_ns):
+        stamp = stamp_of(*before)
+        if before != after:
             raise BadModelFile(f"{path.name} changed while it was read; is it still being copied? Refresh the list and try again.")
         self._finished(path, stamp, sha256)
         return sha256

@@ -18,10 +18,10 @@ _PREDICTIONS: Mapping[str, Prediction] = {
 _ACTIVATIONS = ("quick_gelu", "gelu")
 _LONGEST_TEXT = 2000
 _EXAMPLES = 12
-_LEAST_SIDE_PX, _MOST_SIDE_PX = 8, math.isqrt(MAX_PIXELS)
-_SCALES = (0.01, 100.0)
+LEAST_SIDE_PX, MOST_SIDE_PX = 8, math.isqrt(MAX_PIXELS)
+SCALES = (0.01, 100.0)
 """Factors of autoencoders lie between 0.08 and 1.6; beyond these latents would lose their digits."""
-_BETAS = (0.00001, 0.05)
+BETAS = (0.00001, 0.05)
 """Ends of known noise schedules lie between 0.0001 and 0.0205; within these all noise levels are finite, and each differs from the next."""
 
 
@@ -64,8 +64,8 @@ def hints_from_metadata(metadata: Mapping[str, str]) -> Hints:
 
     Raises BadModelFile for values that make no sense.
     """
-    source = _Source("The file's metadata", metadata.get)
-    native = source.whole("darkroom.native_size", _LEAST_SIDE_PX, _MOST_SIDE_PX)
+    source = Source("The file's metadata", metadata.get)
+    native = source.whole("darkroom.native_size", LEAST_SIDE_PX, MOST_SIDE_PX)
     return Hints(
         heads=source.whole("darkroom.num_heads", 1, 1024),
         head_width=source.whole("darkroom.num_head_channels", 1, 1024),
@@ -75,7 +75,10 @@ def hints_from_metadata(metadata: Mapping[str, str]) -> Hints:
         prediction=source.prediction("modelspec.prediction_type") or _prediction_by_words(metadata),
         zero_terminal_snr=True if metadata.get("ss_zero_terminal_snr") == "True" else None,
         native_size_px=native or source.side_px("modelspec.resolution"),
-        scale_factor=source.number("darkroom.scale_factor", *_SCALES),
+        scale_factor=source.number("darkroom.scale_factor", *SCALES),
+        linear_start=source.number("darkroom.linear_start", *BETAS),
+        linear_end=source.number("darkroom.linear_end", *BETAS),
+        text_activation=source.activation("darkroom.text_activation"),
         title=_text(metadata.get("modelspec.title")),
         description=_description(metadata),
         usage_hint=_text(metadata.get("modelspec.usage_hint")),
@@ -92,6 +95,16 @@ def _description(metadata: Mapping[str, str]) -> str | None:
     return _text(f"{said or ''} It draws about {len(known)} things, such as {', '.join(examples)}.".strip())
 
 
+def metadata_of_hints(hints: Hints) -> dict[str, str]:
+    """The metadata by which a file says the same of itself, but for prediction type and noise schedule."""
+    told = {
+        "num_heads": hints.heads, "num_head_channels": hints.head_width, "text_heads": hints.text_heads, "text_heads_2": hints.text_heads_2,
+        "norm_groups": hints.norm_groups, "native_size": hints.native_size_px, "scale_factor": hints.scale_factor,
+        "linear_start": hints.linear_start, "linear_end": hints.linear_end, "text_activation": hints.text_activation,
+    }  # fmt: skip
+    return {f"darkroom.{name}": str(value) for name, value in told.items() if value is not None}
+
+
 def _prediction_by_words(metadata: Mapping[str, str]) -> Prediction | None:
     """What the names that Stability gave its architectures imply, and kohya's trainer says."""
     if metadata.get("modelspec.architecture", "").startswith("stable-diffusion-v2-768-v"):
@@ -102,9 +115,9 @@ def _prediction_by_words(metadata: Mapping[str, str]) -> Prediction | None:
 
 
 def yaml_beside(path: Path) -> Path | None:
-    """The yaml of a checkpoint, which has the same name and stands beside it; None if there is none."""
+    """The yaml of a checkpoint's file, which has the same name and stands beside it; None if there is none."""
     beside = path.with_suffix(".yaml")
-    return beside if beside.is_file() else None
+    return beside if beside.is_file() and not path.is_dir() else None
 
 
 def hints_from_yaml(path: Path) -> Hints:
@@ -113,7 +126,7 @@ def hints_from_yaml(path: Path) -> Hints:
     Raises BadModelFile with one sentence if the file cannot be read as one.
     """
     content = read_yaml(path)
-    source = _Source(f"{path.name} beside it", lambda name: text_at(content, name))
+    source = Source(f"{path.name} beside it", lambda name: text_at(content, name))
     newer = value_at(content, "model.params.network_config") is not None
     unet = f"model.params.{'network' if newer else 'unet'}_config.params."
     encoders = "model.params.conditioner_config.params.emb_models."
@@ -126,14 +139,14 @@ def hints_from_yaml(path: Path) -> Hints:
         text_heads_2=_text_heads(source, f"{encoders}1.params.") if newer else None,
         prediction=source.prediction("model.params.parameterization") or _prediction_by_scaling(content),
         native_size_px=_native_size_px(source, content),
-        scale_factor=source.number("model.params.scale_factor", *_SCALES),
-        linear_start=source.number("model.params.linear_start", *_BETAS),
-        linear_end=source.number("model.params.linear_end", *_BETAS),
+        scale_factor=source.number("model.params.scale_factor", *SCALES),
+        linear_start=source.number("model.params.linear_start", *BETAS),
+        linear_end=source.number("model.params.linear_end", *BETAS),
         text_activation=source.activation(f"{first}hidden_act") or source.activation(f"{first}text_config.hidden_act"),
     )
 
 
-def _text_heads(source: "_Source", text: str) -> int | None:
+def _text_heads(source: "Source", text: str) -> int | None:
     """CLIP's, wrapped CLIP's, OpenCLIP's."""
     names = ("num_attention_heads", "text_config.num_attention_heads", "text_cfg.heads")
     return next((heads for name in names if (heads := source.whole(text + name, 1, 1024))), None)
@@ -145,16 +158,16 @@ def _prediction_by_scaling(content: object) -> Prediction | None:
     return {"VScaling": "v", "EpsScaling": "epsilon"}.get(target.rpartition(".")[2])  # type: ignore[return-value]  # both are Predictions
 
 
-def _native_size_px(source: "_Source", content: object) -> int | None:
+def _native_size_px(source: "Source", content: object) -> int | None:
     levels = value_at(content, "model.params.first_stage_config.params.ddconfig.ch_mult")
     latent_px = 2 ** (len(levels) - 1) if isinstance(levels, list) and 0 < len(levels) < 8 else 8
-    image_size = source.whole("model.params.image_size", 1, _MOST_SIDE_PX // latent_px)
+    image_size = source.whole("model.params.image_size", 1, MOST_SIDE_PX // latent_px)
     if not image_size or (image_size * latent_px == 512 and source.prediction("model.params.parameterization") == "v"):
         return None  # the configuration of Stable Diffusion 2's 768 pixels says 64 latents, as that of its 512 pixels does
-    return max(_LEAST_SIDE_PX, image_size * latent_px)
+    return max(LEAST_SIDE_PX, image_size * latent_px)
 
 
-class _Source:
+class Source:
     """Texts by dotted names, and the sentences about those that make no sense."""
 
     def __init__(self, title: str, get: Callable[[str], str | None]) -> None:
@@ -184,9 +197,9 @@ class _Source:
         match = re.fullmatch(r"\s*(\d{1,5})\s*(?:x\s*(\d{1,5})\s*)?", text)
         if match is None or not int(match[1]) or not int(match[2] or match[1]):
             return None
-        side = max(_LEAST_SIDE_PX, round(math.sqrt(int(match[1]) * int(match[2] or match[1])) / 8) * 8)
-        if side > _MOST_SIDE_PX:
-            raise self._senseless(name, text, f"at most {_MOST_SIDE_PX}x{_MOST_SIDE_PX}")
+        side = max(LEAST_SIDE_PX, round(math.sqrt(int(match[1]) * int(match[2] or match[1])) / 8) * 8)
+        if side > MOST_SIDE_PX:
+            raise self._senseless(name, text, f"at most {MOST_SIDE_PX}x{MOST_SIDE_PX}")
         return side
 
     def prediction(self, name: str) -> Prediction | None:

@@ -3,7 +3,7 @@
 import hashlib
 import re
 from collections.abc import Iterable, Mapping
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 
 from app.models.facts import ModelFile
 
@@ -58,7 +58,7 @@ def _full_names(file: ModelFile) -> tuple[str, ...]:
 
 
 def _short_names(file: ModelFile) -> tuple[str, ...]:
-    return (str(PurePosixPath(file.filename).with_suffix("")), file.path.name, file.name)
+    return ("".join(file.filename.rpartition("/")[:2]) + file.name, file.path.name, file.name)
 
 
 def _lower_names(file: ModelFile) -> tuple[str, ...]:

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from app.models.diffusers_folder import MARK, is_diffusers_folder, state_of
 from app.models.folders import Kind, Root
 from app.models.png_embedding import holds_embedding
 
@@ -17,7 +18,7 @@ _DEEPEST = 32
 
 @dataclass(frozen=True)
 class FoundFile:
-    """A model file as the file system describes it."""
+    """A model file as the file system describes it, or a diffusers folder."""
 
     kind: Kind
     path: Path
@@ -26,6 +27,12 @@ class FoundFile:
     """Path below the root, with `/`."""
     size_bytes: int
     mtime_ns: int
+    is_folder: bool = False
+
+    @property
+    def name(self) -> str:
+        """Its name without the ending; a folder's has none, whatever dots are in it."""
+        return self.path.name if self.is_folder else self.path.stem
 
     @property
     def stamp(self) -> str:
@@ -39,9 +46,10 @@ def stamp_of(size_bytes: int, mtime_ns: int) -> str:
 
 
 def scan(root: Root) -> Iterator[FoundFile]:
-    """All model files below a root, in no order.
+    """All model files below a root, in no order; a diffusers folder below a root of checkpoints is one of them, and not looked into.
 
-    Links to files are followed; links to folders are not, so that no link brings in half a disk (nor goes round in circles).
+    Links to files and diffusers folders are followed; links to other folders are not, so that no link brings in half a disk (nor goes
+    round in circles).
     What cannot be read is passed over with a line in the log.
     """
     folder = root.folder.absolute()
@@ -56,19 +64,28 @@ def _scan(root: Root, folder: Path, prefix: str, depth: int) -> Iterator[FoundFi
     except OSError as error:
         log.warning("the folder %s cannot be read: %s", folder, error)
         return
+    whole = root.kind == "checkpoint" and any(entry.name == MARK for entry in found)
+    if whole and (file := _folder(folder, prefix.rstrip("/") or folder.name)) is not None:
+        yield file
     for entry in found:
         if entry.is_dir(follow_symlinks=False):
-            if depth < _DEEPEST and not entry.name.startswith("."):
+            if not whole and depth < _DEEPEST and not entry.name.startswith("."):
                 yield from _scan(root, folder / entry.name, f"{prefix}{entry.name}/", depth + 1)
         elif (kind := root.kind_of(entry.name)) is not None:
             if (file := _file(kind, folder / entry.name, prefix + entry.name)) is not None:
                 yield file
         elif entry.is_symlink() and entry.is_dir():
+            if root.kind == "checkpoint" and is_diffusers_folder(folder / entry.name):
+                if (file := _folder(folder / entry.name, prefix + entry.name)) is not None:
+                    yield file
+                continue
             log.info("%s is a link to a folder and is not followed; link its files, or name it with --ckpt-dir", folder / entry.name)
 
 
 def single(root: Root, path: Path) -> FoundFile | None:
-    """One file outside all folders; None if it is no model file."""
+    """One file outside all folders, or a diffusers folder; None if it is no model file."""
+    if root.kind == "checkpoint" and is_diffusers_folder(path):
+        return _folder(path.absolute(), path.absolute().name)
     kind = root.kind_of(path.name)
     return _file(kind, path.absolute(), path.name) if kind else None
 
@@ -83,3 +100,12 @@ def _file(kind: Kind, path: Path, filename: str) -> FoundFile | None:
     if not stat.S_ISREG(state.st_mode) or (path.suffix.lower() == ".png" and not holds_embedding(path)):
         return None
     return FoundFile(kind, path, filename, state.st_size, state.st_mtime_ns)
+
+
+def _folder(path: Path, filename: str) -> FoundFile | None:
+    try:
+        filename.encode()
+        return FoundFile("checkpoint", path, filename, *state_of(path), is_folder=True)
+    except (OSError, UnicodeEncodeError) as error:
+        log.warning("the folder %r cannot be listed: %s", str(path), error)
+        return None

@@ -1,4 +1,4 @@
-"""The tensors of a model file, mapped and read once, in the order they lie in the file.
+"""The tensors of a model file or diffusers folder, mapped and read once, in the order they lie in the file.
 
 A mapped page counts as this process's memory once it has been touched. The mapping is therefore dropped and made anew after
 every `MAPPED_BYTES`: a load's peak is the converted weights plus that, whatever the size of the file.
@@ -10,13 +10,16 @@ import pickle
 import re
 import threading
 from collections.abc import Callable, Collection, Iterator
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager, ExitStack, contextmanager
+from itertools import chain
 from pathlib import Path
+from typing import Protocol
 
 import torch
 from safetensors import SafetensorError, safe_open
 from torch import Tensor
 
+from app.models.diffusers_folder import is_diffusers_folder, weight_files
 from app.schema.errors import BadModelFile
 
 MAPPED_BYTES = 128 * 2**20
@@ -28,6 +31,26 @@ _UNPICKLING_FAILURES = (
 """What torch's weights-only unpickler has been seen to raise on files that are damaged, hostile or something else."""
 
 Getter = Callable[[str], Tensor]
+
+
+class Tensors(Protocol):
+    """The tensors of a file or folder: their shapes, and ways to their numbers."""
+
+    shapes: dict[str, tuple[int, ...]]
+
+    def opened(self) -> AbstractContextManager[Getter]:
+        """Tensors by name, as views of the mapped file, which grow its share of memory until it is closed."""
+
+    def stream(self, wanted: Collection[str]) -> Iterator[tuple[str, Tensor]]:
+        """Every wanted tensor, in file order, as a view of the mapped file: copy it before taking the next one."""
+
+
+def open_tensors(path: Path) -> Tensors:
+    """The tensors of a model file or of a diffusers folder; reads names and shapes only.
+
+    Raises BadModelFile where it is gone, truncated, no model file, or wants to run code.
+    """
+    return TensorFolder(path) if is_diffusers_folder(path) else TensorFile(path)
 
 
 class TensorFile:
@@ -68,8 +91,41 @@ class TensorFile:
             left = left[taken:]
 
 
+class TensorFolder:
+    """A diffusers folder: the tensors of all its files, with the names of their networks before theirs."""
+
+    def __init__(self, path: Path) -> None:
+        """Reads names and shapes only; BadModelFile as for files, or where the folder is not complete."""
+        self._members = [(f"{part}.", TensorFile(file)) for part, files in weight_files(path).items() for file in files]
+        self.shapes = {prefix + name: shape for prefix, member in self._members for name, shape in member.shapes.items()}
+
+    @contextmanager
+    def opened(self) -> Iterator[Getter]:
+        """Tensors by name; a file is mapped when the first of its tensors is asked for."""
+        owners = {prefix + name: (place, name) for place, (prefix, member) in enumerate(self._members) for name in member.shapes}
+        getters: dict[int, Getter] = {}
+        with ExitStack() as stack:
+
+            def get(name: str) -> Tensor:
+                place, inner = owners[name]
+                if place not in getters:
+                    getters[place] = stack.enter_context(self._members[place][1].opened())
+                return getters[place](inner)
+
+            yield get
+
+    def stream(self, wanted: Collection[str]) -> Iterator[tuple[str, Tensor]]:
+        """Every wanted tensor, file by file."""
+        for prefix, member in self._members:
+            own = {name for name in member.shapes if prefix + name in wanted}
+            for name, tensor in member.stream(own):
+                yield prefix + name, tensor
+
+
 def read_ahead(path: Path) -> None:
-    """Asks the system to read the file into its cache beside the work that follows; where it cannot be asked, nothing happens.
+    """Asks the system to read a file, or a diffusers folder's weights, into its cache beside the work that follows.
+
+    Where it cannot be asked, nothing happens.
 
     Mapped pages alone are read in small pieces, each waited for: a load from a cold disk takes about twice as long.
     """
@@ -77,8 +133,10 @@ def read_ahead(path: Path) -> None:
         return
 
     def work() -> None:
-        with contextlib.suppress(OSError), path.open("rb") as file:
-            os.posix_fadvise(file.fileno(), 0, 0, os.POSIX_FADV_WILLNEED)
+        with contextlib.suppress(OSError, BadModelFile):
+            for each in (path,) if path.is_file() else chain.from_iterable(weight_files(path).values()):
+                with each.open("rb") as file:
+                    os.posix_fadvise(file.fileno(), 0, 0, os.POSIX_FADV_WILLNEED)
 
     threading.Thread(target=work, name="read ahead", daemon=True).start()
 

@@ -12,7 +12,7 @@ from app.models.forms import stored_names
 from app.models.keys import AUTOENCODER_PREFIX, Stored, autoencoder_keys, denoiser_keys, text_keys
 from app.networks.build import TEXT_PARTS, Networks
 from app.networks.sharing import Twins
-from app.networks.tensors import TensorFile, read_ahead
+from app.networks.tensors import TensorFile, open_tensors, read_ahead
 from app.schema.errors import BadModelFile
 
 Progress = Callable[[float], None]
@@ -32,7 +32,7 @@ def fill(
 
     Raises BadModelFile, before anything big is read, where a tensor is missing or has another size.
     """
-    source = TensorFile(path)
+    source = open_tensors(path)
     names = places(networks, facts, stored_names(source.shapes.keys()))
     shapes = {part: {ours: t.shape for ours, t in module.state_dict().items()} for part, module in networks.parts.items()}
     for theirs, wanted in names.items():

@@ -21,6 +21,8 @@ PLAN = Plan(
         ),
     ),
 )
+_LAYERS_IN_DIFFUSERS = 23
+"""Of the text encoder's 24 diffusers leaves out the last one, which is never looked at."""
 _FIRST_LAYER = f"{DENOISER}input_blocks.0.0.weight"
 
 
@@ -39,4 +41,8 @@ def facts(header: Header, hints: Hints) -> CheckpointFacts:
     inpaints = header.tensors[_FIRST_LAYER].shape[1:2] == (9,)
     prediction = hints.prediction or ("epsilon" if inpaints else PLAN.prediction)
     plan = replace(PLAN, prediction=prediction, native_size_px=768 if prediction == "v" else 512)
-    return facts_of(plan, header, hints)
+    found = facts_of(plan, header, hints)
+    text = found.texts[0]
+    if text.layout == "transformers" and text.layers == _LAYERS_IN_DIFFUSERS:
+        return replace(found, texts=(replace(text, layers_left_out=0),))
+    return found

@@ -7,6 +7,9 @@ import torch
 from safetensors.torch import load_file
 
 from app.cli import main
+from app.models import Catalog
+from app.schema.settings import ServerSettings
+from tests.support.diffusers_folders import save_folder
 
 
 @pytest.fixture
@@ -32,6 +35,18 @@ def test_a_lora_goes_into_a_checkpoint(tiny_data: Path, folder: Path) -> None:
     assert run(tiny_data, "merge", "tiny-a", "new", "--method", "No interpolation", *loras) == 0
     old, new = load_file(folder / "tiny-a.safetensors"), load_file(folder / "new.safetensors")
     assert old.keys() == new.keys() and any(not torch.equal(old[name], new[name]) for name in old)
+
+
+def test_a_diffusers_folder_becomes_one_file(tiny_data: Path, folder: Path, tmp_path: Path) -> None:
+    catalog = Catalog(ServerSettings(data_dir=tiny_data))
+    save_folder(catalog.find("tiny-b"), folder / "by name")
+    save_folder(catalog.find("tiny-b"), tmp_path / "by path")
+    catalog.close()
+    assert run(tiny_data, "convert", "by name", "first") == run(tiny_data, "convert", str(tmp_path / "by path"), "second") == 0
+    original = load_file(folder / "tiny-b.safetensors")
+    for name in ("first", "second"):
+        made = load_file(folder / f"{name}.safetensors")
+        assert made.keys() == original.keys() and all(torch.equal(made[key], tensor) for key, tensor in original.items())
 
 
 @pytest.mark.parametrize(

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from app.models.hints import _BETAS, hints_from_metadata, hints_from_yaml, yaml_beside
+from app.models.hints import BETAS, hints_from_metadata, hints_from_yaml, yaml_beside
 from app.models.plain_yaml import YAML_LIMIT_BYTES
 from app.models.reading import read_facts
 from app.networks.noise import SigmaTable, cumulative_alphas
@@ -186,8 +186,8 @@ def test_a_bomb_of_aliases_is_not_unfolded(tmp_path: Path, yaml: str) -> None:
     assert "it has aliases in line 2" in refusal(lambda: read_facts(written(tmp_path, {"darkroom.text_heads": "4"}, yaml)))
 
 
-@pytest.mark.parametrize("start", _BETAS)
-@pytest.mark.parametrize("end", _BETAS)
+@pytest.mark.parametrize("start", BETAS)
+@pytest.mark.parametrize("end", BETAS)
 def test_the_widest_schedules_that_are_taken_have_noise_levels(start: float, end: float) -> None:
     """With its ends anywhere in the range, no level is zero or infinite, and no two are the same."""
     levels = SigmaTable(cumulative_alphas(start, end)).log_sigmas
