@@ -87,6 +87,8 @@ class Books:
     accepted: dict[str, int] = field(default_factory=dict)
     """Job to the pictures it was asked for."""
     lock: threading.Lock = field(default_factory=threading.Lock)
+    http: httpx.Client = field(default_factory=lambda: httpx.Client(timeout=30))
+    """One for all requests: each new one reads all certificates, which would cost more than the jobs."""
     deadline: float = 0.0
 
     def late(self) -> bool:
@@ -98,7 +100,7 @@ def ask(books: Books, method: str, url: str, **more: object) -> httpx.Response |
     """One request, sent again until the server is there; None when the time is up."""
     while not books.late():
         with contextlib.suppress(httpx.TransportError):
-            answer = httpx.request(method, url, timeout=30, **more)
+            answer = books.http.request(method, url, **more)
             if answer.status_code != 503:
                 return answer
         time.sleep(0.5)

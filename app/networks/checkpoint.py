@@ -54,12 +54,19 @@ class Checkpoint:
     def adapt_text(self, loras: Sequence[Strength]) -> None:
         """The text encoders run with just these LoRAs from now on."""
         for patches in self._text_patches:
-            patches.use(loras)
+            self._adapt(patches, loras)
 
     def adapt_denoiser(self, loras: Sequence[Strength], hypernetworks: Sequence[tuple[Hypernetwork, float]]) -> None:
         """The denoiser runs with just these LoRAs and hypernetworks from now on."""
-        self._denoiser_patches.use(loras)
+        self._adapt(self._denoiser_patches, loras)
         self._hypernetworks.use(hypernetworks)
+
+    def _adapt(self, patches: Patches, loras: Sequence[Strength]) -> None:
+        if self._visits is None:
+            patches.use(loras)
+        elif not patches.in_use(loras):
+            self._visits.leave()  # changed weights are to live where the weights do, and not on the device
+            patches.use(loras, workplace=self.device)
 
     def use_autoencoder(self, other: Any) -> None:
         """Pictures are encoded and decoded by this AutoencoderKL from now on; None: by the checkpoint's own.

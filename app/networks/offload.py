@@ -41,12 +41,16 @@ class Visits:
         for buffer in self._parts[part].buffers():  # row numbers and the like: some hundred bytes, which stay
             buffer.data = buffer.data.to(self._device)
 
+    def leave(self) -> None:
+        """All weights are where they live, until a network is needed again."""
+        self._leave(list(self._visiting))
+        self._here = ""
+
     def end(self) -> None:
         """All weights are where they live, and networks run as usual."""
-        self._leave(list(self._visiting))
+        self.leave()
         for hook in self._hooks:
             hook.remove()
-        self._here = ""
 
     def _stream(self, network: nn.Module) -> "list[torch.utils.hooks.RemovableHandle]":
         hooks = []

@@ -1,9 +1,12 @@
 """Weights that visit the device, and pictures in tiles: the same answers in less memory."""
 
+from pathlib import Path
+
 import pytest
 import torch
 
 from app.networks import Checkpoint, autoencoder, load_checkpoint
+from app.networks.adapters import Strength, read_lora
 from tests.support.paths import ROOT
 
 from .conftest import model_file
@@ -39,6 +42,32 @@ def test_the_denoiser_layer_by_layer(tiny_a: Checkpoint) -> None:
     assert tiny_a._visits is not None and tiny_a._visits.peak_bytes < sizes["denoiser"] / 10
     tiny_a.to("cpu")
     assert not any(module._forward_hooks or module._forward_pre_hooks for module in tiny_a._networks.denoiser.modules())
+
+
+@pytest.mark.parametrize("streamed", [False, True])
+def test_loras_of_visiting_weights_take_no_room_on_the_device(checkpoints: Path, tiny_models: Path, streamed: bool) -> None:
+    own = load_checkpoint(model_file(checkpoints / "tiny-a.safetensors"), "cpu", torch.float32)
+    sets = [[Strength(read_lora(tiny_models / "models" / "Lora" / f"{name}.safetensors"), (name,), 0.7)] for name in ("lin", "lokr-full")]
+
+    def drawn() -> list[torch.Tensor]:
+        made = answers(own)
+        for loras in (*sets, sets[0]):
+            own.adapt_text(loras)
+            own.adapt_denoiser(loras, ())
+            made += answers(own)
+        own.adapt_text(())
+        own.adapt_denoiser((), ())
+        return made + answers(own)
+
+    whole = drawn()
+    own.visit("cpu", streamed=streamed)
+    answers(own)
+    assert own._visits is not None
+    plain = own._visits.peak_bytes
+    made = drawn()
+    assert own._visits.peak_bytes == plain
+    assert all(torch.equal(a, b) for a, b in zip(whole, made, strict=True))
+    assert not torch.equal(whole[0], whole[4]), "the LoRAs change something"
 
 
 @pytest.fixture(scope="module")
