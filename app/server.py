@@ -10,7 +10,7 @@ import sys
 import tempfile
 import threading
 import webbrowser
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
@@ -28,6 +28,8 @@ if TYPE_CHECKING:
     from app.jobs import OptionsStore
     from app.metadata.styles import Style
     from app.models import Catalog, ModelFile
+    from app.models.folders import Kind
+    from app.models.library import Library
     from app.prompt import Styles
     from app.schema.params import GenerationParams
 
@@ -128,6 +130,21 @@ def resolver(catalog: "Catalog", options: "OptionsStore") -> "Callable[[Generati
     return resolve
 
 
+def note_used(library: "Library", params: "GenerationParams") -> None:
+    """Notes which model files a job uses that is beginning."""
+    from app.prompt import cut_tags
+
+    texts = (params.prompt, params.hr_prompt)
+    kinds: Mapping[str, Kind] = {"lora": "lora", "lyco": "lora", "hypernet": "hypernetwork"}
+    tags = [tag for text in texts for tag in cut_tags(text)[1]] if not params.disable_extra_networks else []
+    checkpoints = (params.checkpoint, params.refiner_checkpoint, params.hr_checkpoint)
+    names: list[tuple[Kind, str]] = [("checkpoint", name) for name in checkpoints if name]
+    names += [(kinds[tag.kind], tag.values[0]) for tag in tags if tag.kind in kinds]
+    if params.vae:
+        names.append(("vae", params.vae))
+    library.used(names, "\n".join((*texts, params.negative_prompt, params.hr_negative_prompt)))
+
+
 def known_styles(styles: "Styles") -> "Sequence[Style]":
     """The styles there are; none where their file cannot be read, which whoever uses one is told."""
     try:
@@ -178,7 +195,9 @@ class Server:
             resolve=resolver(self.catalog, self.options),
             styles=partial(known_styles, self.styles),
             on_saved=self.gallery.saved,
+            on_started=partial(note_used, self.library),
         )
+        self.library.on_news(self.jobs.announce_models)
         self.services = Services(
             settings=settings,
             jobs=self.jobs,

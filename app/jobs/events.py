@@ -10,10 +10,13 @@ from threading import Condition
 from types import TracebackType
 from typing import Literal, Self
 
-EventKind = Literal["job", "progress", "preview", "picture", "note", "ended"]
+from app.jobs.line import EVERYBODY
+
+EventKind = Literal["job", "progress", "preview", "picture", "note", "ended", "models"]
+"""`models`: not of a job, but of the collection of model files, for everybody."""
 BACKLOG = 2000
 """Events that are kept for late readers."""
-_LATEST_ONLY: frozenset[EventKind] = frozenset({"progress", "preview"})
+_LATEST_ONLY: frozenset[EventKind] = frozenset({"progress", "preview", "models"})
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -49,7 +52,7 @@ class EventLog:
                 self._events.pop(self._newest.get((job, kind), 0), None)
                 self._newest[job, kind] = self._last_id
             elif kind == "ended":
-                for passing in _LATEST_ONLY:
+                for passing in ("progress", "preview"):
                     self._events.pop(self._newest.pop((job, passing), 0), None)
             self._events[self._last_id] = JobEvent(id=self._last_id, kind=kind, job=job, client=client, data=data)
             if len(self._events) > self._backlog:
@@ -81,7 +84,7 @@ class EventLog:
         for number in reversed(self._events):
             if number <= after:
                 break
-            if client is None or self._events[number].client == client:
+            if client is None or self._events[number].client in (client, EVERYBODY):
                 found.append(self._events[number])
         return found[::-1], self._last_id, after < self._dropped_id
 

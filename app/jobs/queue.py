@@ -9,7 +9,7 @@ import secrets
 import sqlite3
 import time
 from collections import Counter
-from collections.abc import Callable, Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from threading import Lock
 from uuid import uuid4
 
@@ -26,7 +26,7 @@ from app.jobs.memory import PictureMemory
 from app.jobs.options import OptionsStore, OptionsView
 from app.jobs.pictures import OnSaved, Pictures
 from app.jobs.views import ENDED, JobPreview, JobState, JobView, PictureView, QueueCounts, RequestKey
-from app.jobs.work import Work
+from app.jobs.work import OnStarted, Work
 from app.metadata.styles import Style
 from app.schema.errors import EngineStopped, InvalidParams, NotFound, UnknownName
 from app.schema.params import GenerationParams
@@ -56,6 +56,7 @@ class Jobs:
         resolve: Resolve,
         styles: Callable[[], Sequence[Style]] = tuple,
         on_saved: OnSaved | None = None,
+        on_started: OnStarted = lambda _: None,
         memory_bytes: int = MEMORY_BYTES,
         scripts: ScriptTable | None = None,
     ) -> None:
@@ -78,7 +79,7 @@ class Jobs:
         )
         self._events = EventLog()
         self._engine = engine
-        self._work = Work(engine, self._database, self._pictures, self.inputs, self._events)
+        self._work = Work(engine, self._database, self._pictures, self.inputs, self._events, on_started)
         self._closed = False
         self._last_place = 0.0
         self._work.worker.put(self._clean)
@@ -330,6 +331,10 @@ class Jobs:
     def subscribe(self, client: str | None = None, after: int | None = None) -> Subscription:
         """The events of one client's jobs (None: of all), from now on or from the one after event number `after`."""
         return self._events.subscribe(client, after)
+
+    def announce_models(self, news: Mapping[str, object]) -> None:
+        """Tells every reader of events that the collection of model files has changed."""
+        self._events.publish("models", "", EVERYBODY, dict(news))
 
     # asking for pixels
 

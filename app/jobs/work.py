@@ -37,6 +37,7 @@ from app.jobs.views import JobError, JobState, Sorted, together
 from app.jobs.worker import Worker
 from app.schema.disk import CannotSave
 from app.schema.errors import DarkroomError, EngineStopped
+from app.schema.params import GenerationParams
 from app.schema.scripts import GRID
 from app.scripts import Plan
 
@@ -48,13 +49,19 @@ INTERNAL = JobError(code="internal", message="Something went wrong inside while 
 SHUTTING_DOWN = "The server is being restarted; the job goes on when it is back."
 SERVER_DIED = "the server ended without a word, as after a power cut or a crash"
 
+OnStarted = Callable[[GenerationParams], None]
+"""Told of every job that the engine begins, those of scripts too. Short, and may not fail."""
+
 
 class Work:
     """The unended jobs. What the engine says changes what is known at once; whatever touches the disk is done by one worker, in the
     engine's order, so a job is `done` only after its pictures are safely on the disk.
     """
 
-    def __init__(self, engine: EngineClient, database: Database, pictures: Pictures, inputs: Inputs, events: EventLog) -> None:
+    def __init__(
+        self, engine: EngineClient, database: Database, pictures: Pictures, inputs: Inputs, events: EventLog, on_started: OnStarted
+    ) -> None:
+        self._on_started = on_started
         self._engine, self._database, self._pictures, self.inputs, self._events = engine, database, pictures, inputs, events
         self.lock = RLock()
         self.live: dict[str, LiveJob] = {}
@@ -242,6 +249,7 @@ class Work:
         match event:
             case Started():
                 live.state = "running"
+                self._on_started(row.params)
                 return self._started(told_of)
             case Loading(checkpoint=name):
                 told_of.loading = name

@@ -20,6 +20,7 @@ _FACTS: TypeAdapter[CheckpointFacts] = TypeAdapter(CheckpointFacts)
 _TABLES = """
 CREATE TABLE IF NOT EXISTS facts (path TEXT PRIMARY KEY, stamp TEXT NOT NULL, facts TEXT, problem TEXT, autov1 TEXT) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS details (path TEXT PRIMARY KEY, stamp TEXT NOT NULL, details TEXT NOT NULL) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS hash_sets (path TEXT PRIMARY KEY, stamp TEXT NOT NULL, hashes TEXT NOT NULL) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS hashes (path TEXT PRIMARY KEY, stamp TEXT NOT NULL, sha256 TEXT NOT NULL) WITHOUT ROWID;
 """
 _VERSION = 1
@@ -79,6 +80,19 @@ class ModelCache:
     def keep_hash(self, path: str, stamp: str, sha256: str) -> None:
         """Keeps a file's hash."""
         self._write("INSERT OR REPLACE INTO hashes VALUES (?, ?, ?)", [(path, stamp, sha256)])
+
+    def hash_set(self, path: str, stamp: str) -> str | None:
+        """A file's other hashes as JSON; None where they have not been computed in this state of the file."""
+
+        def read(connection: sqlite3.Connection) -> Any:
+            return connection.execute("SELECT hashes FROM hash_sets WHERE path = ? AND stamp = ?", (path, stamp)).fetchone()
+
+        found = self._do(read, None)
+        return str(found[0]) if found is not None else None
+
+    def keep_hash_set(self, path: str, stamp: str, hashes: str) -> None:
+        """Keeps a file's other hashes."""
+        self._write("INSERT OR REPLACE INTO hash_sets VALUES (?, ?, ?)", [(path, stamp, hashes)])
 
     def close(self) -> None:
         """Closes the file."""

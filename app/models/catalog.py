@@ -83,11 +83,10 @@ class Catalog:
                 self._index, self._listed = None, True
                 self.revision += 1
         self._hasher.wake()
-        for watcher in self._watchers:
-            watcher()
+        self._tell()
 
-    def on_refresh(self, watcher: Callable[[], None]) -> None:
-        """Calls it after each look through the folders, in the thread that looked."""
+    def on_change(self, watcher: Callable[[], None]) -> None:
+        """Calls it after each look through the folders and each hash that was found out, in the thread that did it."""
         self._watchers.append(watcher)
 
     @property
@@ -154,6 +153,10 @@ class Catalog:
         `on_progress` is called in that thread, after each few megabytes and when nothing is left to do.
         """
         self._hasher.start(self._without_hash, lambda: on_progress(self.hashing) if on_progress else None)
+
+    def know_hash(self, file: ModelFile, sha256: str) -> None:
+        """Takes the sha256 of a file, in the state in which it is listed, that somebody computed on the way to something else."""
+        self._hashed(file.path, stamp_of(file.size_bytes, file.mtime_ns), sha256)
 
     def want_hashes(self, paths: Collection[Path]) -> None:
         """Has these files of other kinds hashed in the background, too."""
@@ -271,6 +274,11 @@ class Catalog:
                 self._files[path] = replace(file, sha256=sha256)
                 self._index = None
             self.hashed += 1
+        self._tell()
+
+    def _tell(self) -> None:
+        for watcher in self._watchers:
+            watcher()
 
 
 def _read(path: Path) -> FileFacts:

@@ -7,12 +7,12 @@ from fastapi import APIRouter, Query, Request
 from pydantic import BaseModel, ConfigDict, Field
 from starlette.responses import Response
 
-from app.api.own.model_views import CardList, ModelPage
+from app.api.own.model_views import CardList, ModelHashes, ModelPage
 from app.api.scopes import root_of
 from app.api.services import Services
 from app.gallery import MEDIA_TYPE
 from app.models.folders import Kind
-from app.models.library import MOST_NOTE_CHARS, MOST_WEIGHT, Order, Search
+from app.models.library import MOST_NOTE_CHARS, MOST_WEIGHT, Card, Order, Search, read_about
 from app.schema.errors import DarkroomError, NotFound
 
 MOST_CARDS = 1000
@@ -83,18 +83,30 @@ def model_card_routes(services: Services) -> APIRouter:
         page = library.find(wanted.search(), offset=wanted.offset, limit=wanted.limit)
         return CardList.of(page, root_of(http.scope))
 
+    def shown(card: Card, http: Request) -> ModelPage:
+        return ModelPage.made(card, read_about(card.file), library.hashes.state(card.file), root_of(http.scope))
+
     @router.get("/cards/{kind}/{filename:path}")
     def page(kind: Kind, filename: str, http: Request) -> ModelPage:
         """One file, with everything that is known of it."""
-        return ModelPage.of(library.get(kind, filename), root_of(http.scope))
+        return shown(library.get(kind, filename), http)
 
     @router.put("/cards/{kind}/{filename:path}")
     def change(kind: Kind, filename: str, said: CardChange, http: Request) -> ModelPage:
         """Says some of it: favourite, notes, preferred weight and VAE. Notes go into A1111's `NAME.json`, too."""
         if services.settings.public and services.settings.gradio_auth is None:
             raise NotHere("On a server that others reach without a password, nobody changes what is said of models.")
-        changed = library.change(kind, filename, said.model_dump(include=said.model_fields_set))
-        return ModelPage.of(changed, root_of(http.scope))
+        return shown(library.change(kind, filename, said.model_dump(include=said.model_fields_set)), http)
+
+    @router.get("/hashes/{kind}/{filename:path}")
+    def hashes(kind: Kind, filename: str) -> ModelHashes:
+        """How far the computing of a file's hashes is, and what they are."""
+        return ModelHashes.of(library.hashes.state(library.get(kind, filename).file))
+
+    @router.post("/hashes/{kind}/{filename:path}", status_code=202)
+    def compute_hashes(kind: Kind, filename: str) -> ModelHashes:
+        """Has a file's hashes computed in the background, unless they are known."""
+        return ModelHashes.of(library.hashes.ask(library.get(kind, filename).file))
 
     @router.get("/previews/{kind}/{filename:path}", response_class=Response)
     def preview(kind: Kind, filename: str) -> Response:

@@ -1,13 +1,15 @@
 """Model files as the Models tab's routes answer them."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict
 from urllib.parse import quote
 
 from pydantic import BaseModel
 
 from app.models import EMBEDDED
 from app.models.folders import Kind
-from app.models.library import Card, CardPage
+from app.models.library import Card, CardPage, HashState, ModelAbout
+from app.models.library.hashing import State
 
 SHOWN_WORDS = 50
 SHOWN_CHARS = 500
@@ -93,20 +95,88 @@ class ModelCard(BaseModel):
         )
 
 
+class ModelLine(BaseModel):
+    """A name and a value for people."""
+
+    name: str
+    value: str
+
+
+class TagCount(BaseModel):
+    """A word of a training, and how often it stood beside a picture."""
+
+    tag: str
+    count: int
+
+
+class ModelSuggestion(BaseModel):
+    """What to begin with; null: whatever one likes."""
+
+    width: int | None
+    height: int | None
+    steps: int | None
+    cfg_scale: float | None
+    sampler: str | None
+    scheduler: str | None
+
+
+class ModelHashes(BaseModel):
+    """A file's hashes, in lower-case digits, and how far their computing is."""
+
+    state: State
+    done_bytes: int
+    total_bytes: int
+    problem: str | None
+    autov1: str | None = None
+    autov2: str | None = None
+    autov3: str | None = None
+    """Of safetensors files: of the tensors without the header."""
+    sha256: str | None = None
+    crc32: str | None = None
+    blake3: str | None = None
+
+    @classmethod
+    def of(cls, told: HashState) -> "ModelHashes":
+        """From what the library knows."""
+        found = asdict(told.hashes) if told.hashes is not None else {}
+        return cls(state=told.state, done_bytes=told.done_bytes, total_bytes=told.total_bytes, problem=told.problem, **found)
+
+
 class ModelPage(ModelCard):
     """One model file with everything that is known of it."""
 
     notes: str | None
     sd_version: str | None
     title: str | None
-    tags: list[str]
-    """The most frequent words of its training."""
     civitai_name: str | None
     """Model and version as Civitai calls them."""
+    layout: str | None
+    """`safetensors`, `pickle`, `png`."""
+    tensors: int
+    parameters: int
+    prediction: str | None
+    """Of checkpoints: `epsilon` or `v`."""
+    zero_terminal_snr: bool | None
+    native_size_px: int | None
+    text_encoders: int | None
+    vae_to_get: str | None
+    """Which VAE suits a checkpoint that has none."""
+    usage_hint: str | None
+    license: str | None
+    suggested: ModelSuggestion | None
+    spec: list[ModelLine]
+    """ModelSpec's metadata."""
+    training: list[ModelLine]
+    """What its trainer says: base model, network dim, epochs ..."""
+    tags: list[TagCount]
+    """The words of its training, the most frequent first."""
+    metadata: list[ModelLine]
+    """The rest of what the file says of itself."""
+    hashes: ModelHashes
 
     @classmethod
-    def of(cls, card: Card, root: str) -> "ModelPage":
-        """From the library's card."""
+    def made(cls, card: Card, about: ModelAbout, hashes: HashState, root: str) -> "ModelPage":
+        """From the library's card and what the file's header tells."""
         names = " ".join(name for name in (card.civitai.model_name, card.civitai.version_name) if name)
         shown = ModelCard.of(card, root).model_dump() | {"description": card.said.description or card.civitai.description or None}
         return cls(
@@ -114,8 +184,23 @@ class ModelPage(ModelCard):
             notes=card.said.notes,
             sd_version=card.said.sd_version,
             title=card.details.title or None,
-            tags=list(card.details.tags),
             civitai_name=names or None,
+            layout=about.layout,
+            tensors=about.tensors,
+            parameters=about.parameters,
+            prediction=about.prediction,
+            zero_terminal_snr=about.zero_terminal_snr,
+            native_size_px=about.native_size_px,
+            text_encoders=about.text_encoders,
+            vae_to_get=about.vae_to_get,
+            usage_hint=about.usage_hint,
+            license=about.license,
+            suggested=ModelSuggestion(**asdict(about.suggested)) if about.suggested is not None else None,
+            spec=_lines(about.spec),
+            training=_lines(about.training),
+            tags=[TagCount(tag=tag, count=count) for tag, count in about.tags],
+            metadata=_lines(about.other),
+            hashes=ModelHashes.of(hashes),
         )
 
 
@@ -157,6 +242,10 @@ def preview_address(card: Card, root: str) -> str | None:
     if card.preview is None:
         return None
     return f"{root}/api/v1/models/previews/{card.file.kind}/{quote(card.file.filename)}?v={quote(card.preview_stamp)}"
+
+
+def _lines(lines: Iterable[tuple[str, str]]) -> list[ModelLine]:
+    return [ModelLine(name=name, value=value) for name, value in lines]
 
 
 def _counts(counts: Mapping[str, int]) -> list[CardCount]:

@@ -17,7 +17,7 @@ CIVITAI = ".civitai.info"
 class Beside:
     """The files beside one model file, as they were when the folder was looked at."""
 
-    preview: Path | None = None
+    preview: str | None = None
     preview_stamp: str = ""
     """Changes when the picture does."""
     notes_stamp: str = "-"
@@ -43,10 +43,10 @@ class Folders:
             there = self._known[folder] = _listed(folder)
         stem, ending = os.path.splitext(name)  # noqa: PTH122
         if ending.lower() == ".png":  # an embedding that is a picture
-            return Beside(preview=path, preview_stamp=there.get(name, ""), notes_stamp=there.get(stem + NOTES, "-"))
+            return Beside(preview=str(path), preview_stamp=there.get(name, ""), notes_stamp=there.get(stem + NOTES, "-"))
         found = next((stem + end for end in PREVIEWS if stem + end in there), None)
         return Beside(
-            preview=Path(folder, found) if found else None,
+            preview=f"{folder}{os.sep}{found}" if found else None,
             preview_stamp=there[found] if found else "",
             notes_stamp=there.get(stem + NOTES, "-"),
             civitai_stamp=there.get(stem + CIVITAI, "-"),

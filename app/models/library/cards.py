@@ -1,9 +1,9 @@
 """Cards of model files, and finding some among thousands: pure functions over what is in memory."""
 
+import re
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Literal
 
 from app.models.facts import ModelFile
@@ -27,7 +27,8 @@ class Card:
     civitai: Civitai = NOTHING_TOLD
     remarks: tuple[str, ...] = ()
     """What is wrong with files beside it."""
-    preview: Path | None = None
+    preview: str | None = None
+    """The picture's path."""
     preview_stamp: str = ""
     read: bool = True
     """Whether the file's header and notes have been looked at in their present state."""
@@ -130,6 +131,22 @@ def find(cards: Sequence[Card], search: Search, offset: int, limit: int) -> Card
         folders=Counter(folder for card in fitting if of_kind(card) and of_family(card) for folder in _with_those_around(card.folder)),
         unread=sum(not card.read for card in cards),
     )
+
+
+def used_cards(cards: Iterable[Card], names: Mapping[tuple[Kind, str], float], prompts: Mapping[str, float]) -> list[tuple[Card, float]]:
+    """The cards that were used and when: those of these names (path below the folder, file name, second name), and embeddings whose
+    names stand as words in one of the prompts (in lower case).
+    """
+    found = []
+    for card in cards:
+        kind, file = card.file.kind, card.file
+        whens = [names[kind, name] for name in (file.filename, file.path.name, file.name, card.details.alias) if (kind, name) in names]
+        if kind == "embedding":
+            word = file.name.casefold()
+            whens += [when for text, when in prompts.items() if word in text and re.search(rf"(?<!\w){re.escape(word)}(?!\w)", text)]
+        if whens:
+            found.append((card, max(whens)))
+    return found
 
 
 _ORDERS: Mapping[Order, Callable[[Card], float]] = {

@@ -3,7 +3,7 @@
 import logging
 import threading
 import time
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Any
@@ -15,10 +15,12 @@ from app.models.catalog import Catalog, natural_key
 from app.models.facts import ModelFile
 from app.models.folders import Kind, roots
 from app.models.library.beside import CIVITAI, NOTES, Beside, Folders
-from app.models.library.cards import Card, CardPage, Search, find, words_of
+from app.models.library.cards import Card, CardPage, Search, find, used_cards, words_of
 from app.models.library.details import UNREAD, Details, read_details
+from app.models.library.hashing import HashJobs
 from app.models.library.marks import Marks
 from app.models.library.told import NO_NOTES, NOTHING_TOLD, BadNotes, Civitai, Notes, read_civitai, read_notes, write_notes
+from app.models.library.watching import Follower
 from app.schema.disk import CannotSave
 from app.schema.errors import UnknownName
 
@@ -28,6 +30,7 @@ _AT_ONCE = 100
 """Facts are kept in portions, so that a first look at thousands of files can be interrupted, and cards fill while it runs."""
 
 
+_NEWS_S = 1.0
 _TOGETHER_S = 2.0
 """Uses that come within so long are written down together."""
 
@@ -42,6 +45,7 @@ class Known:
     remarks: tuple[str, ...] = ()
 
 
+_NOTHING = Known(details=UNREAD)
 _KNOWN: TypeAdapter[Known] = TypeAdapter(Known)
 
 
@@ -58,21 +62,33 @@ class Library:
         self._seen: tuple[int, int] | None = None
         self._unread: list[tuple[ModelFile, Beside]] = []
         self._used: dict[tuple[Kind, str], float] = {}
+        self._prompts: dict[str, float] = {}
+        self._told_at = 0.0
         self._wake, self._stopping = threading.Event(), threading.Event()
         self._thread: threading.Thread | None = None
-        catalog.on_refresh(self._wake.set)
+        self._news: list[Callable[[Mapping[str, object]], None]] = []
+        self.hashes = HashJobs(catalog)
+        self._follower = Follower(lambda: [root.folder for root in roots(catalog.settings)], catalog.refresh)
+        catalog.on_change(self._wake.set)
 
     # ------------------------------------------------------------ life
 
+    def on_news(self, watcher: Callable[[Mapping[str, object]], None]) -> None:
+        """Calls it when cards have changed, in the thread that reads: how many `files` there are, and how many of them are `unread`."""
+        self._news.append(watcher)
+
     def start(self) -> None:
-        """Reads what is new in a thread, now and after each look through the folders."""
+        """Follows the folders, and reads what is new there, in threads of their own."""
+        self._follower.start()
         self._thread = threading.Thread(target=self._run, name="library", daemon=True)
         self._thread.start()
 
     def close(self) -> None:
-        """Ends the reading and writes down what was used."""
+        """Ends everything and writes down what was used."""
+        self._follower.close()
         self._stopping.set()
         self._wake.set()
+        self.hashes.close()
         if self._thread is not None:
             self._thread.join()
         self.note_uses()
@@ -101,7 +117,7 @@ class Library:
         card = self.get(kind, filename)
         if card.preview is None:
             return None
-        real = card.preview.resolve()
+        real = Path(card.preview).resolve()
         inside = [root.folder.resolve() for root in roots(self._catalog.settings)] + [card.file.path.resolve().parent]
         return (real, card.preview_stamp) if any(real.is_relative_to(folder) for folder in inside) else None
 
@@ -115,6 +131,7 @@ class Library:
                 if not portion:
                     return
                 self._take(portion)
+                self._tell_now_and_then()
 
     # ------------------------------------------------------------ what a user says
 
@@ -131,31 +148,38 @@ class Library:
         own = {name: change[name] for name in ("favourite", "preferred_vae") if name in change}
         self.marks.set([(card.file, replace(card.mark, notes=replace(card.said, **noted), **own))])
         self._catalog.want_hashes([card.file.path])
+        if noted:
+            self._take([(card.file, Folders().beside(card.file.path))])
         with self._lock:
-            self._seen = None
-            self._look()
-            portion = [(file, beside) for file, beside in self._unread if file.path == card.file.path]
-        self._take(portion)
+            for key, other in list(self._cards.items()):
+                if other.file.path == card.file.path or (card.file.sha256 is not None and other.file.sha256 == card.file.sha256):
+                    marked = replace(other, mark=self.marks.of(other.file))
+                    self._cards[key] = replace(marked, words=words_of(other.file, other.details, other.civitai, marked.said))
         return self.get(kind, filename)
 
-    def used(self, files: Iterable[tuple[Kind, str]]) -> None:
-        """Notes that a job uses these files (by kind and path below their folder) now; written down a little later."""
+    def used(self, names: Iterable[tuple[Kind, str]], prompts: str = "") -> None:
+        """Notes that a job uses these files now, by kind and any name of theirs, and the embeddings that its prompts name.
+
+        Costs next to nothing: files are looked up and written down a little later.
+        """
         now = time.time()
         with self._lock:
-            self._used.update(dict.fromkeys(files, now))
+            self._used.update(dict.fromkeys(names, now))
+            if prompts:
+                self._prompts[prompts.casefold()] = now
         self._wake.set()
 
     def note_uses(self) -> None:
         """Writes down what was used."""
         with self._lock:
             self._look()
-            uses, self._used = self._used, {}
-            known = [(card, when) for key, when in uses.items() if (card := self._cards.get(key)) is not None]
-            if known:
-                self.marks.set([(card.file, replace(card.mark, last_used=when)) for card, when in known])
-                self._catalog.want_hashes([card.file.path for card, _ in known])
-                fresh = {key: replace(card, mark=self.marks.of(card.file)) for key, card in self._cards.items() if key in uses}
-                self._cards.update(fresh)
+            uses = used_cards(self._cards.values(), self._used, self._prompts)
+            self._used, self._prompts = {}, {}
+            if uses:
+                self.marks.set([(card.file, replace(card.mark, last_used=when)) for card, when in uses])
+                self._catalog.want_hashes([card.file.path for card, _ in uses])
+                for card, when in uses:
+                    self._cards[card.file.kind, card.file.filename] = replace(card, mark=replace(card.mark, last_used=when))
 
     def _write_notes(self, card: Card, noted: Mapping[str, Any]) -> None:
         try:
@@ -196,11 +220,14 @@ class Library:
         self._catalog.cache.keep_details(told)
         with self._lock:
             self._kept().update(found)
-            self._seen = None
+            self._unread = [each for each in self._unread if str(each[0].path) not in found]
+            for file, beside in files:
+                there = self._cards.get((file.kind, file.filename))
+                if there is not None and (there.file.path, there.file.mtime_ns) == (file.path, file.mtime_ns):
+                    self._cards[file.kind, file.filename] = self._card(there.file, beside, found[str(file.path)][1], read=True)
 
     def _card(self, file: ModelFile, beside: Beside, known: Known | None, *, read: bool) -> Card:
-        known = known or Known(details=UNREAD)
-        mark = self.marks.of(file)
+        known, mark = known or _NOTHING, self.marks.of(file)
         return Card(
             file=file,
             details=known.details,
@@ -229,12 +256,26 @@ class Library:
             self._wake.clear()
             try:
                 self.read()
-                if self._used:
+                if self._used or self._prompts:
                     self._stopping.wait(_TOGETHER_S)
                     self.note_uses()
+                self._tell()
             except Exception:  # whatever one file did, the next ones are read
                 log.exception("the model files could not be read")
             self._wake.wait()
+
+    def _tell_now_and_then(self) -> None:
+        """While thousands of files are read, one piece of news a second is enough."""
+        if time.monotonic() - self._told_at > _NEWS_S:
+            self._tell()
+
+    def _tell(self) -> None:
+        self._told_at = time.monotonic()
+        with self._lock:
+            self._look()
+            news = {"files": len(self._cards), "unread": len(self._unread)}
+        for watcher in self._news:
+            watcher(news)
 
 
 def _stamp(file: ModelFile, beside: Beside, version: str) -> str:

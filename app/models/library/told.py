@@ -48,6 +48,8 @@ class Notes:
 
     def or_else(self, other: "Notes") -> "Notes":
         """These, completed by other notes."""
+        if other is NO_NOTES:
+            return self
         own = {field.name: value for field in fields(self) if (value := getattr(self, field.name)) is not None}
         return replace(other, **own)
 

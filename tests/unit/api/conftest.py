@@ -6,6 +6,7 @@ import json
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -24,7 +25,7 @@ from app.models import EMBEDDED, Catalog
 from app.models.library import Library
 from app.prompt import Styles, Tokenizer
 from app.schema.settings import ServerSettings
-from app.server import resolver
+from app.server import note_used, resolver
 from tests.support.paths import DATA, ROOT
 from tests.unit.jobs.conftest import FlatEngine, wait_for
 
@@ -65,7 +66,15 @@ class World:
         self.downloads = Downloads(self.settings, Sites(civitai="http://127.0.0.1:9", hugging_face="http://127.0.0.1:9"))
         self.gallery = Gallery(self.settings.data_dir, self.settings.outputs)
         resolve = resolver(self.catalog, self.options)
-        self.jobs = Jobs(self.settings, self.engine, self.options, resolve=resolve, on_saved=self.gallery.saved)
+        self.jobs = Jobs(
+            self.settings,
+            self.engine,
+            self.options,
+            resolve=resolve,
+            on_saved=self.gallery.saved,
+            on_started=partial(note_used, self.library),
+        )
+        self.library.on_news(self.jobs.announce_models)
         self.tokenizer, self.patience_s = tokenizer, 15.0
         self.extra: Callable[[FastAPI], None] = lambda app: None
 

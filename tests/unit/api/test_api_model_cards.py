@@ -1,7 +1,9 @@
 """Model cards over /api/v1: the list, one file, its picture, and what is refused."""
 
+import hashlib
 import io
 import json
+import time
 from pathlib import Path
 
 import pytest
@@ -10,6 +12,7 @@ from starlette.testclient import TestClient
 
 from tests.support.model_files import write_shapes
 from tests.unit.api.conftest import World
+from tests.unit.jobs.conftest import wait_for
 
 CARDS = "/api/v1/models/cards"
 PREVIEWS = "/api/v1/models/previews"
@@ -51,6 +54,38 @@ def test_what_a_user_says(client: TestClient, lora: Path) -> None:
     assert json.loads(lora.with_suffix(".json").read_text()) == {"notes": "", "preferred weight": 0.8}
     assert client.put(address, json={"preferred_vae": None, "favourite": False}).json()["preferred_vae"] is None
     assert client.get(CARDS, params={"favourites": True}).json()["total"] == 0
+
+
+def test_hashes_on_request(client: TestClient, world: World, lora: Path) -> None:
+    address = "/api/v1/models/hashes/lora/my%20styles%20%231/ink.safetensors"
+    assert client.get(address).json()["state"] == "unknown"
+    assert client.post(address).status_code == 202
+    wait_for(lambda: client.get(address).json()["state"] == "done")
+    told = client.get(address).json()
+    assert told["sha256"] == hashlib.sha256(lora.read_bytes()).hexdigest() and len(told["autov3"]) == 12 and told["blake3"]
+    page = client.get(address.replace("hashes", "cards")).json()
+    assert page["hashes"] == told and page["training"] == [] and page["metadata"] == [{"name": "ss_output_name", "value": "inky"}]
+    assert client.post("/api/v1/models/hashes/lora/none.safetensors").status_code == 404
+
+
+def test_a_job_notes_what_it_uses(client: TestClient, world: World, lora: Path) -> None:
+    card = client.get(CARDS, params={"kind": "checkpoint"}).json()["cards"][0]
+    assert card["last_used"] is None
+    begun = time.time()
+    job = client.post("/api/v1/jobs", json={"prompt": "a house <lora:inky:1>", "width": 64, "height": 64, "steps": 1}).json()["id"]
+    wait_for(lambda: client.get(f"/api/v1/jobs/{job}").json()["state"] == "done")
+    world.library.note_uses()
+    used = client.get(CARDS, params={"sort": "used", "descending": True, "limit": 2}).json()["cards"]
+    assert {each["kind"] for each in used} == {"checkpoint", "lora"} and all(each["last_used"] >= begun for each in used)
+
+
+def test_readers_of_events_are_told(world: World, lora: Path) -> None:
+    with world.jobs.subscribe("anybody") as events:
+        world.library.start()
+        (lora.parent / "second.safetensors").write_bytes(lora.read_bytes())
+        world.catalog.refresh()
+        seen: list[object] = []
+        wait_for(lambda: seen.extend(each.data for each in events.take(0.1) if each.kind == "models") or {"files": 3, "unread": 0} in seen)
 
 
 def test_bad_questions_get_a_sentence(client: TestClient, lora: Path) -> None:

@@ -4,7 +4,7 @@ import json
 import os
 import shutil
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -17,6 +17,7 @@ from app.schema.errors import DarkroomError, UnknownName
 from app.schema.settings import ServerSettings
 from tests.support.model_files import torch_file, write_header, write_shapes, zeros
 
+WAIT_S = 60.0
 LORA = "lora_unet_down_blocks_0_attentions_0_transformer_blocks_0_attn2_to_k"
 
 
@@ -52,6 +53,15 @@ class Collection:
 
     def card(self, name: str, kind: str = "lora") -> Card:
         return self.library.get(kind, name if "." in name else f"{name}.safetensors")  # type: ignore[arg-type]
+
+
+def wait_until(collection: Collection, comes: Callable[[], bool]) -> None:
+    """Fails unless it comes within WAIT_S."""
+    for _ in range(int(WAIT_S * 10)):
+        if comes():
+            return
+        collection.library._stopping.wait(0.1)
+    raise AssertionError("it has not come")
 
 
 @pytest.fixture
@@ -188,15 +198,28 @@ def test_what_was_read_is_read_once_for_each_state(several: Collection) -> None:
     assert several.card("people/old/Ann").family == "SD1"
 
 
-def test_a_library_that_lives_reads_what_is_new_by_itself(several: Collection) -> None:
+def test_a_file_that_comes_changes_or_goes_shows_by_itself(several: Collection) -> None:
+    news: list[dict[str, object]] = []
+    several.library.on_news(lambda told: news.append(dict(told)))
     several.library.start()
-    several.lora("later", 1024)
-    several.catalog.refresh()
-    for _ in range(600):
-        if several.library.find(Search()).unread == 0 and several.card("later").family == "SD2":
-            break
-        several.library._stopping.wait(0.1)
-    assert several.card("later").family == "SD2"
+    assert several.library._follower.following.wait(WAIT_S)
+    path = several.lora("later", 1024)
+    wait_until(several, lambda: "later" in several.names() and several.card("later").family == "SD2")
+    path.with_suffix(".png").write_bytes(b"picture")
+    path.with_suffix(".json").write_text('{"notes": "new"}')
+    wait_until(several, lambda: several.card("later").preview is not None and several.card("later").said.notes == "new")
+    path.unlink()
+    wait_until(several, lambda: "later" not in several.names())
+    wait_until(several, lambda: news[-1] == {"files": 5, "unread": 0})
+
+
+def test_a_folder_that_comes_later_is_followed(collection: Collection) -> None:
+    collection.library.start()
+    collection.lora("first")
+    wait_until(collection, lambda: collection.names() == ["first"])
+    assert collection.library._follower.following.wait(WAIT_S)
+    collection.lora("second")
+    wait_until(collection, lambda: collection.names() == ["first", "second"])
 
 
 # ---------------------------------------------------------------- what lies beside
@@ -209,7 +232,7 @@ def test_previews_by_the_usual_names(collection: Collection) -> None:
     for name in ("a.png", "a.preview.png", "b.jpeg", "c.preview.webp", "d.txt", "x.png"):
         (folder / name).write_bytes(b"picture")
     collection.fresh()
-    found = {name: preview.name if (preview := collection.card(name).preview) else None for name in "abcd"}
+    found = {name: Path(preview).name if (preview := collection.card(name).preview) else None for name in "abcd"}
     assert found == {"a": "a.preview.png", "b": "b.jpeg", "c": "c.preview.webp", "d": None}
 
 
@@ -336,11 +359,7 @@ def test_marks_follow_a_file(collection: Collection) -> None:
     collection.lora("a", 2048)  # another file in its place
     collection.fresh()
     collection.catalog.start_background_hashing()  # the size of a lost file makes a file worth hashing
-    for _ in range(600):
-        if collection.card("renamed").mark.favourite:
-            break
-        collection.library._stopping.wait(0.1)
-    assert collection.card("renamed").mark.favourite
+    wait_until(collection, lambda: collection.card("renamed").mark.favourite)
     collection.catalog.hash(collection.card("a").file)
     assert not collection.card("a").mark.favourite
 
@@ -368,9 +387,14 @@ def test_two_equal_files_share_their_marks(collection: Collection) -> None:
 
 
 def test_what_was_used_last_comes_first(several: Collection) -> None:
-    several.library.used([("lora", "Zed.safetensors"), ("lora", "no such file.safetensors")])
+    several.lora("named", 768, ss_output_name="other name")
+    several.fresh()
+    several.library.used([("lora", "Zed"), ("lora", "no such file"), ("lora", "other name")], "a CALM sea\nnot")
     several.library.note_uses()
-    assert several.names(order="used", descending=True)[0] == "Zed" and several.card("Zed").mark.last_used is not None
+    assert set(several.names(order="used", descending=True)[:3]) == {"Zed", "named", "calm"}
+    several.library.used([("lora", "style/ink 2.safetensors")], "calmly")
+    several.library.note_uses()
+    assert several.names(order="used", descending=True)[0] == "ink 2" and several.names(order="used")[0] in ("Ann", "ink 10")
     several.reopen()
     assert several.card("Zed").mark.last_used is not None
 
