@@ -18,6 +18,7 @@ from app.gallery.facets import LISTED, Facet, facets_of, words_of
 from app.gallery.marks import UNMARKED, Marked, Marks
 from app.gallery.search import Search, marked_words, match_of
 from app.schema.errors import NotFound
+from app.schema.transaction import transaction
 
 log = logging.getLogger(__name__)
 
@@ -254,15 +255,8 @@ class Index:
 
     @contextlib.contextmanager
     def _transaction(self) -> Iterator[sqlite3.Connection]:
-        with self._writing_lock:
-            self._writer.execute("BEGIN IMMEDIATE")
-            try:
-                yield self._writer
-                self._writer.execute("COMMIT")
-            except BaseException:
-                if self._writer.in_transaction:
-                    self._writer.execute("ROLLBACK")
-                raise
+        with self._writing_lock, transaction(self._writer) as connection:
+            yield connection
 
     def _add(self, connection: sqlite3.Connection, entry: Entry, marked: Marked, number: int | None = None) -> None:
         place, picture = entry.place, self.id_of(entry.place)

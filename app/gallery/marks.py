@@ -14,6 +14,7 @@ from threading import RLock
 from typing import Literal
 
 from app.schema.errors import DarkroomError
+from app.schema.transaction import transaction
 
 MAX_RATING = 5
 MAX_NAME_CHARS = 100
@@ -140,15 +141,8 @@ class Marks:
 
     @contextmanager
     def _writing(self) -> Iterator[sqlite3.Connection]:
-        with self._lock, self._explained():
-            self._connection.execute("BEGIN IMMEDIATE")
-            try:
-                yield self._connection
-                self._connection.execute("COMMIT")
-            except BaseException:
-                if self._connection.in_transaction:
-                    self._connection.execute("ROLLBACK")
-                raise
+        with self._lock, self._explained(), transaction(self._connection) as connection:
+            yield connection
 
     @contextmanager
     def _explained(self) -> Iterator[None]:

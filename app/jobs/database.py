@@ -15,6 +15,7 @@ from app.schema.disk import CannotSave, DiskFull
 from app.schema.options import OptionValue
 from app.schema.params import GenerationParams
 from app.schema.scripts import ScriptCall
+from app.schema.transaction import transaction
 from app.scripts import Outcome
 
 MIGRATIONS: tuple[str, ...] = (
@@ -340,15 +341,8 @@ class Database:
 
     @contextmanager
     def _writing(self) -> Iterator[sqlite3.Connection]:
-        with self._lock, self._explained():
-            self._connection.execute("BEGIN IMMEDIATE")
-            try:
-                yield self._connection
-                self._connection.execute("COMMIT")
-            except BaseException:
-                if self._connection.in_transaction:
-                    self._connection.execute("ROLLBACK")
-                raise
+        with self._lock, self._explained(), transaction(self._connection) as connection:
+            yield connection
 
     @contextmanager
     def _explained(self) -> Iterator[None]:

@@ -16,6 +16,7 @@ from typing import Any
 from app.models.facts import ModelFile
 from app.models.library.told import NO_NOTES, Notes
 from app.schema.errors import DarkroomError
+from app.schema.transaction import transaction
 
 _TABLES = """
 CREATE TABLE IF NOT EXISTS marks (
@@ -153,15 +154,8 @@ class Marks:
 
     @contextmanager
     def _writing(self) -> Iterator[sqlite3.Connection]:
-        with self._explained():
-            self._connection.execute("BEGIN IMMEDIATE")
-            try:
-                yield self._connection
-                self._connection.execute("COMMIT")
-            except BaseException:
-                if self._connection.in_transaction:
-                    self._connection.execute("ROLLBACK")
-                raise
+        with self._explained(), transaction(self._connection) as connection:
+            yield connection
 
     @contextmanager
     def _explained(self) -> Iterator[None]:
