@@ -91,7 +91,7 @@ def _usable(file: "ModelFile") -> str:
 
 
 def with_known_checkpoints(catalog: "Catalog", preferred: str, params: "GenerationParams") -> "GenerationParams":
-    """The same with the file names of its checkpoints, also the refiner's and the hires pass's.
+    """The same with the file names of its checkpoints, also those of the refiner, the hires pass and the text encoder.
 
     UnknownName for one that is not here, BadModelFile for one that cannot be loaded.
     """
@@ -100,6 +100,10 @@ def with_known_checkpoints(catalog: "Catalog", preferred: str, params: "Generati
         named["refiner_checkpoint"] = _usable(catalog.find(params.refiner_checkpoint))
     if params.has_hires and params.hr_checkpoint:
         named["hr_checkpoint"] = _usable(catalog.find(params.hr_checkpoint))
+    if params.text_encoder in ("None", "Automatic"):
+        named["text_encoder"] = ""
+    elif params.text_encoder:
+        named["text_encoder"] = _usable(catalog.find(params.text_encoder))
     return params.model_copy(update=named)
 
 

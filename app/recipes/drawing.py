@@ -11,6 +11,7 @@ from app.recipes.adapters import adapters_of
 from app.recipes.concat import Source, concat_of
 from app.recipes.conditioning import Encoder, Said, conditions_of
 from app.recipes.ops import Adapters, Answer, FoundAdapters, Load, ModelInfo, Op, Remark
+from app.recipes.settings import label_of
 from app.sampling.guidance import Conditions
 from app.sampling.table import NoiseTable, noise_table
 from app.schema.errors import NotSupported
@@ -88,9 +89,10 @@ class Drawing:
         self.tell(found.told)
         yield from self._remark_unknown(found.unknown)
         if (checkpoint, said) not in self._conditions:
-            encoder = _encoder(checkpoint, info, found)
             if said.hires_calls is not None and params.hires_fix_use_firstpass_conds:
                 encoder = yield from self._first_encoder(info)
+            else:
+                encoder = yield from self._encoder(checkpoint, info, said.prompt, found, with_adapters=with_adapters)
             self._conditions[checkpoint, said], told = yield from conditions_of(params, self._tokenizer, said, encoder)
             self.tell(told)
         concat, told = yield from concat_of(params, info, checkpoint, latent_size, self._source)
@@ -103,7 +105,7 @@ class Drawing:
     def first_reader(self, info: ModelInfo) -> Generator[Op, Answer, ModelInfo]:
         """The checkpoint whose text encoder reads for another one's network; NotSupported where that wants texts of another shape."""
         first = yield from self.info(self.params.checkpoint)
-        if (first.text_widths, first.rules.told) != (info.text_widths, info.rules.told):
+        if not _reads_for(first, info):
             raise NotSupported(
                 f"{info.name} cannot draw from what the text encoder of {first.name} reads; choose checkpoints of one family for the "
                 "hires pass, or turn hires_fix_use_firstpass_conds off."
@@ -115,7 +117,28 @@ class Drawing:
         first = yield from self.first_reader(info)
         checkpoint = self.params.checkpoint
         found = yield from adapters_of(self.params, self.params.prompt, checkpoint)
-        return _encoder(checkpoint, first, found)
+        return (yield from self._encoder(checkpoint, first, self.params.prompt, found))
+
+    def _encoder(
+        self, checkpoint: str, info: ModelInfo, prompt: str, found: FoundAdapters, *, with_adapters: bool = True
+    ) -> Generator[Op, Answer, Encoder]:
+        """What reads for a checkpoint's network: its own text encoders, or for the job's checkpoint those of the one that is named.
+
+        Further checkpoints (a refiner, the hires pass's) read for themselves.
+        """
+        name = self.params.text_encoder
+        own = Encoder(checkpoint=checkpoint, info=info, adapters=found.adapters, embeddings=found.embeddings or info.embeddings)
+        if name in ("", checkpoint) or checkpoint != self.params.checkpoint:
+            return own
+        reader = yield from self.info(name)
+        if not _reads_for(reader, info):
+            raise NotSupported(
+                f"{info.name} cannot draw from what the text encoder of {reader.name} reads; choose the text encoder of a checkpoint of "
+                "the same family."
+            )
+        self.checkpoints |= {label_of("text_encoder"): name}
+        theirs = (yield from adapters_of(self.params, prompt, name)) if with_adapters else FoundAdapters()
+        return Encoder(checkpoint=name, info=reader, adapters=theirs.adapters, embeddings=theirs.embeddings or reader.embeddings)
 
     def _remark_unknown(self, names: Sequence[str]) -> Generator[Op, Answer, None]:
         """Says once which adapters of the prompts are not there, as A1111 does under its pictures."""
@@ -125,5 +148,7 @@ class Drawing:
             yield Remark(f"Networks not found: {', '.join(missing)}")
 
 
-def _encoder(checkpoint: str, info: ModelInfo, found: FoundAdapters) -> Encoder:
-    return Encoder(checkpoint=checkpoint, info=info, adapters=found.adapters, embeddings=found.embeddings or info.embeddings)
+
+def _reads_for(reader: ModelInfo, info: ModelInfo) -> bool:
+    """Whether one checkpoint's text encoders give what another one's network takes."""
+    return (reader.text_widths, reader.rules.told) == (info.text_widths, info.rules.told)

@@ -89,6 +89,9 @@ class GenerationParams(BaseModel):
     vae_wins: Annotated[bool, View(option="sd_vae_overrides_per_model_preferences")] = Field(
         True, description="A VAE chosen by name goes before the one beside the checkpoint."
     )
+    text_encoder: Annotated[str, View(label="Text encoder", option="sd_text_encoder", where_it_acts=True)] = Field(
+        "", max_length=1000, description="Checkpoint whose text encoders read the prompts for the chosen one; empty: its own."
+    )
     extra_lora: Annotated[str, View(option="sd_lora")] = Field(
         "None", max_length=1000, description="A LoRA whose tag is added to the prompt, unless it stands there."
     )

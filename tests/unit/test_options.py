@@ -49,7 +49,7 @@ def check(name: str) -> str:
 def test_all_of_a1111s_options_are_listed_with_its_defaults():
     defaults = default_values()
     assert len([name for name in defaults if not option_table()[name].own]) == 329
-    assert list(defaults)[329:] == ["darkroom_params_chunk", "darkroom_strip_downloads"]
+    assert list(defaults)[329:] == ["darkroom_params_chunk", "darkroom_strip_downloads", "sd_text_encoder"]
     assert {name: defaults[name] for name in A1111_DEFAULTS} == A1111_DEFAULTS
     assert all(type(defaults[name]) is type(value) for name, value in A1111_DEFAULTS.items())
 
@@ -75,6 +75,7 @@ def test_options_that_are_fields_of_a_job_are_live_and_have_its_default():
         "CLIP_stop_at_last_layers": "clip_skip",
         "sd_vae": "vae",
         "sd_vae_overrides_per_model_preferences": "vae_wins",
+        "sd_text_encoder": "text_encoder",
         "sd_lora": "extra_lora",
         "sd_hypernetwork": "extra_hypernetwork",
     }

@@ -52,6 +52,7 @@ _OPTIONS: Mapping[str, str] = {
     "Downcast alphas_cumprod": "use_downcasted_alpha_bar",
     "Refiner switch by sampling steps": "refiner_switch_by_sample_steps",
     "VAE": "sd_vae",
+    "Text encoder": "sd_text_encoder",
     "VAE Encoder": "sd_vae_encode_method",
     "VAE Decoder": "sd_vae_decode_method",
     "FP8 weight": "fp8_storage",

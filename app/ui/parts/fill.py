@@ -57,10 +57,13 @@ def _exactly(chunk: str) -> dict[str, object]:
     return {} if params is None else params.model_dump(exclude={"batch_size", "n_iter", "exact", "quiet"})
 
 
+_FURTHER = (("refiner_checkpoint", "refiner"), ("hr_checkpoint", "hires checkpoint"), ("text_encoder", "text encoder"))
+
+
 def _further_checkpoints(values: dict[str, object], catalog: Catalog) -> list[str]:
     """Puts the names that files have here in the place of `name [hash]`; a sentence for each that is not here."""
     warnings = []
-    for name, what in (("refiner_checkpoint", "refiner"), ("hr_checkpoint", "hires checkpoint")):
+    for name, what in _FURTHER:
         told = str(values.get(name) or "")
         digits = _HASH.search(told)
         try:

@@ -83,8 +83,8 @@ def _checkpoint(restored: Restored, catalog: Catalog) -> Iterator[Resource]:
 
 
 def _others(restored: Restored, catalog: Catalog) -> Iterator[Resource]:
-    """Refiner and hires checkpoint: `name [hash]`."""
-    for name, label in (("refiner_checkpoint", "Refiner"), ("hr_checkpoint", "Hires checkpoint")):
+    """Refiner, hires checkpoint, the checkpoint whose text encoder reads: `name [hash]`."""
+    for name, label in (("refiner_checkpoint", "Refiner"), ("hr_checkpoint", "Hires checkpoint"), ("text_encoder", "Text encoder")):
         named = str(restored.values.get(name) or restored.extras.get(label, ""))
         title = re.fullmatch(r"(.*?)\s*(?:\[([0-9a-fA-F]{8,64})\])?", named)
         if title and named and named != "Use same checkpoint":

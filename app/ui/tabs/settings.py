@@ -100,6 +100,7 @@ SECTIONS: tuple[tuple[str, tuple[Setting, ...]], ...] = (
         "VAE, LoRAs, embeddings, hypernetworks",
         (
             Setting("sd_vae", "SD VAE", "Automatic: the one beside the checkpoint; None: the checkpoint's own; or a file's name."),
+            Setting("sd_text_encoder", "Text encoder", "A checkpoint whose text encoders read prompts for the chosen one; empty: its own."),
             Setting("sd_vae_overrides_per_model_preferences", "A VAE chosen by name goes before the one beside the checkpoint"),
             Setting("sd_lora", "LoRA added to every prompt", "A name, or None."),
             Setting("sd_hypernetwork", "Hypernetwork added to every prompt", "A name, or None."),

@@ -43,6 +43,7 @@ ACTED = {
     "emphasis": "No norm", "skip_early_cond": 0.2, "s_min_uncond": 2.5, "s_min_uncond_all": True, "pad_cond_uncond": True,
     "pad_cond_uncond_v0": True, "use_old_scheduling": True, "vae": "v.safetensors", "hr_checkpoint": "b", "refiner_checkpoint": "b [0123]",
     "refiner_switch_at": 0.5, "refiner_switch_by_sample_steps": True, "hires_fix_refiner_pass": "both passes", "vae_tiling": True,
+    "text_encoder": "c [4567]",
 }  # fmt: skip
 HIRES = {
     "enable_hr": True, "denoising_strength": 0.4, "hr_upscaler": "Latent (nearest)", "hr_second_pass_steps": 4, "hr_sampler": "Euler a",
