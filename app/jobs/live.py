@@ -1,10 +1,12 @@
-"""What is known of a job that has not ended, beyond its row: progress, pace, preview, the pictures so far."""
+"""What is known of a job that has not ended, beyond its row: progress, pace, preview, the pictures so far, and of a script its jobs."""
 
 import time
+from collections import deque
 from collections.abc import Callable
 from concurrent.futures import Future
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING
+
+from PIL import Image
 
 from app.engine.client import Pixels, Progress, Stop
 from app.jobs.database import JobRow
@@ -13,10 +15,9 @@ from app.jobs.options import OptionsView
 from app.jobs.patterns import NameFacts
 from app.jobs.views import JobError, JobPreview, JobState, JobView, PictureView
 from app.schema.scripts import GRID
-from app.scripts import Outcome
+from app.scripts import Outcome, Plan, Task
 
-if TYPE_CHECKING:
-    from app.jobs.script_runs import ScriptRun
+LOSSLESS = frozenset({"png"})
 
 Clock = Callable[[], float]
 """Monotonic seconds."""
@@ -190,3 +191,54 @@ class LiveJob:
             batches=view.batches,
             eta_s=self.pace.eta_s() if self.state == "running" else eta_s,
         )
+
+
+@dataclass(frozen=True)
+class Made:
+    """A finished picture of a script's job."""
+
+    seed: int
+    infotext: str
+    row: JobRow
+    read: Callable[[], Pixels]
+
+    def open(self) -> Image.Image:
+        """Its pixels."""
+        return Image.fromarray(self.read())
+
+
+@dataclass(eq=False)
+class ScriptRun:
+    """One script at work. What the worker of scripts does not do alone happens under the lock of `Work`."""
+
+    job: LiveJob
+    plan: Plan
+    total: int
+    """Jobs that it asks for in all."""
+    waiting: deque[tuple[int, Task]] = field(default_factory=deque)
+    """Jobs of the current step that are not in line yet, with their places in it."""
+    active: dict[str, tuple[int, Task, LiveJob]] = field(default_factory=dict)
+    """Those that are, by id."""
+    made: dict[int, dict[int, Made]] = field(default_factory=dict)
+    """Their pictures, by the place in the step and the number in the job: one that is made again after a crash counts once."""
+    size: int = 0
+    """Jobs in the current step."""
+    done: int = 0
+    """Jobs that have ended."""
+    skipped: bool = False
+    kept: dict[int, PictureView] = field(default_factory=dict)
+    """Pictures of a former run of the server, by number."""
+
+    @property
+    def stopping(self) -> Stop | None:
+        """How the whole script is being stopped, if it is."""
+        return self.job.stopping
+
+    @property
+    def is_given_up(self) -> bool:
+        """Whether nothing more of it is to be begun."""
+        return self.stopping is not None or self.job.error is not None or self.job.ended is not None
+
+    def has_pixels(self, view: PictureView) -> bool:
+        """Whether the kept picture is as good to the plan as what was drawn."""
+        return view.format in LOSSLESS or not self.plan.opens

@@ -2,86 +2,32 @@
 
 import io
 import logging
-from collections import deque
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from functools import partial
 from itertools import islice
-from typing import TYPE_CHECKING, Any
+from threading import RLock
+from typing import Any, Protocol
 
 import numpy as np
 from PIL import Image
 
 from app.engine.client import PictureDone, Pixels, Progress, Stop
 from app.jobs.database import JobRow
-from app.jobs.live import LiveJob
-from app.jobs.pictures import Pictures, infotext_of
+from app.jobs.inputs import Inputs
+from app.jobs.live import LiveJob, Made, ScriptRun
+from app.jobs.pictures import Kept, Pictures, infotext_of
 from app.jobs.views import JobError, JobState, PictureView
 from app.jobs.worker import Worker
 from app.schema.errors import DarkroomError
 from app.scripts import Draw, Open, Outcome, Plan, Show, Step, Store, Task, check_tasks
-
-if TYPE_CHECKING:
-    from app.jobs.work import Work
 
 log = logging.getLogger(__name__)
 
 IN_LINE = 64
 """Most jobs of one script that are in line or at work at once; the others wait with it, so that the line stays short."""
 MANY = 100_000
-LOSSLESS = frozenset({"png"})
 INTERNAL = JobError(code="internal", message="Something went wrong inside while a script ran; the log tells more.")
-
-
-@dataclass(frozen=True)
-class Made:
-    """A finished picture of a script's job."""
-
-    seed: int
-    infotext: str
-    row: JobRow
-    read: Callable[[], Pixels]
-
-    def open(self) -> Image.Image:
-        """Its pixels."""
-        return Image.fromarray(self.read())
-
-
-@dataclass(eq=False)
-class ScriptRun:
-    """One script at work. What the worker of scripts does not do alone happens under the lock of `Work`."""
-
-    job: LiveJob
-    plan: Plan
-    total: int
-    """Jobs that it asks for in all."""
-    waiting: deque[tuple[int, Task]] = field(default_factory=deque)
-    """Jobs of the current step that are not in line yet, with their places in it."""
-    active: dict[str, tuple[int, Task, LiveJob]] = field(default_factory=dict)
-    """Those that are, by id."""
-    made: dict[int, dict[int, Made]] = field(default_factory=dict)
-    """Their pictures, by the place in the step and the number in the job: one that is made again after a crash counts once."""
-    size: int = 0
-    """Jobs in the current step."""
-    done: int = 0
-    """Jobs that have ended."""
-    skipped: bool = False
-    kept: dict[int, PictureView] = field(default_factory=dict)
-    """Pictures of a former run of the server, by number."""
-
-    @property
-    def stopping(self) -> Stop | None:
-        """How the whole script is being stopped, if it is."""
-        return self.job.stopping
-
-    @property
-    def is_given_up(self) -> bool:
-        """Whether nothing more of it is to be begun."""
-        return self.stopping is not None or self.job.error is not None or self.job.ended is not None
-
-    def has_pixels(self, view: PictureView) -> bool:
-        """Whether the kept picture is as good to the plan as what was drawn."""
-        return view.format in LOSSLESS or not self.plan.opens
 
 
 def shared_out(seconds: Mapping[str, float], wall_s: float) -> dict[str, float]:
@@ -91,10 +37,38 @@ def shared_out(seconds: Mapping[str, float], wall_s: float) -> dict[str, float]:
     return {**seconds, **{phase: spent * share for phase, spent in together.items()}}
 
 
+class Workshop(Protocol):
+    """What a script asks of those who have jobs drawn (`Work`)."""
+
+    lock: RLock
+    live: dict[str, LiveJob]
+    closing: bool
+    numbered: int
+    inputs: Inputs
+
+    def hand_over(self) -> None:
+        """Gives the engine what it has room for."""
+
+    def stop(self, live: LiveJob, how: Stop) -> None:
+        """Stops a job, wherever it is."""
+
+    def tell_progress(self, live: LiveJob, progress: Progress) -> None:
+        """Tells a job's progress."""
+
+    def kept(self, live: LiveJob, kept: Kept) -> None:
+        """A picture or a grid can be asked for now."""
+
+    def give_up(self, live: LiveJob, error: JobError) -> None:
+        """Stops a script that has failed on our side."""
+
+    def over(self, live: LiveJob, state: JobState, error: JobError | None = None, interrupted: bool = False) -> None:
+        """Ends a job."""
+
+
 class ScriptRuns:
     """The scripts that have not ended."""
 
-    def __init__(self, work: "Work", pictures: Pictures) -> None:
+    def __init__(self, work: Workshop, pictures: Pictures) -> None:
         self._work, self._pictures = work, pictures
         self._worker = Worker("scripts", MANY)
 

@@ -1,18 +1,16 @@
 """LoRAs, hypernetworks, embeddings and VAEs by the names that prompts and settings use for them."""
 
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal, TypeVar
+from typing import Literal, TypeVar
 
 from app.models.adapters import AdapterFacts, EmbeddingFacts, adapter_facts, embedding_facts
 from app.models.facts import ModelFile
+from app.models.folders import Kind
 from app.models.hashes import sha256_of, tensors_sha256_of
 from app.models.reading import guarded
 from app.schema.errors import BadModelFile
-
-if TYPE_CHECKING:
-    from app.models.catalog import Catalog
 
 HASH_CHARS = 12
 """Of a sha256, what infotexts have of adapters and embeddings (AutoV3)."""
@@ -24,14 +22,15 @@ T = TypeVar("T")
 class Book:
     """Looks files up in a catalogue; headers and hashes are read when first asked for and remembered by the file's state."""
 
-    def __init__(self, catalog: "Catalog") -> None:
-        self._catalog = catalog
+    def __init__(self, of_kind: Callable[[Kind], Sequence[ModelFile]]) -> None:
+        """`of_kind`: the catalogue's files of a kind as they are now, sorted by name."""
+        self._of_kind = of_kind
         self._lock = threading.Lock()
         self._known: dict[tuple[object, ...], object] = {}
 
     def adapter(self, kind: Literal["lora", "hypernetwork"], name: str) -> ModelFile | None:
         """The file of this name (without ending) or, for LoRAs, of this second name in its metadata; None if there is none."""
-        files = self._catalog.of_kind(kind)
+        files = self._of_kind(kind)
         named = next((file for file in files if file.name == name), None)
         if named is not None or kind == "hypernetwork":
             return named
@@ -52,7 +51,7 @@ class Book:
     def embeddings(self, width: int | None = None) -> Iterator[tuple[ModelFile, EmbeddingFacts]]:
         """All embeddings that can be read, or those for text encoders of one width; the first of each name."""
         seen = set()
-        for file in self._catalog.of_kind("embedding"):
+        for file in self._of_kind("embedding"):
             try:
                 facts = self._once(file, embedding_facts)
             except BadModelFile:
@@ -70,7 +69,7 @@ class Book:
 
         `wanted` is a file name, "None" or "Automatic". Unless `wins`, a file beside the checkpoint goes before any wish.
         """
-        files = self._catalog.of_kind("vae")
+        files = self._of_kind("vae")
         beside = [checkpoint.path.with_name(checkpoint.name + ending) for ending in _BESIDE]
         near = next((file for path in beside for file in files if file.path == path), None)
         if wanted == "Automatic" or (near is not None and not wins):

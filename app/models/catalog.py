@@ -66,7 +66,7 @@ class Catalog:
         self._wanted: set[Path] = set()
         self._watchers: list[Callable[[], None]] = []
         self._hasher = Hasher(self._hashed)
-        self.book = Book(self)
+        self.book = Book(self.of_kind)
         """Finds LoRAs, embeddings, VAEs and hypernetworks by name."""
 
     # ------------------------------------------------------------ listing

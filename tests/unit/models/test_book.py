@@ -17,20 +17,21 @@ from tests.support.paths import DATA, ROOT
 
 
 @pytest.fixture
-def book(tiny_data: Path) -> Iterator[Book]:
+def catalog(tiny_data: Path) -> Iterator[Catalog]:
     catalog = Catalog(ServerSettings(data_dir=tiny_data, embedded_dir=ROOT / "models" / "Stable-diffusion"))
-    yield catalog.book
+    yield catalog
     catalog.close()
+
+
+@pytest.fixture
+def book(catalog: Catalog) -> Book:
+    return catalog.book
 
 
 def lora(book: Book, name: str) -> ModelFile:
     file = book.adapter("lora", name)
     assert file is not None
     return file
-
-
-def checkpoint(book: Book, name: str) -> ModelFile:
-    return book._catalog.find(name)
 
 
 def test_every_hash_is_the_one_that_a1111_wrote(book: Book) -> None:
@@ -63,10 +64,10 @@ def test_a_hash_counts_the_tensors_alone(book: Book, tiny_data: Path) -> None:
     assert book.adapter_hash(lora(book, "lin")) == hashlib.sha256(source[end:]).hexdigest()[:12]
 
 
-def test_embeddings_by_the_width_they_fit(book: Book, tiny_data: Path) -> None:
+def test_embeddings_by_the_width_they_fit(book: Book, catalog: Catalog, tiny_data: Path) -> None:
     (tiny_data / "embeddings" / "broken.pt").write_bytes(b"x")
     shutil.copy(tiny_data / "embeddings" / "tinyone.pt", tiny_data / "embeddings" / "later.pt")
-    book._catalog.refresh()
+    catalog.refresh()
     assert {file.name: facts.vectors for file, facts in book.embeddings(64)} == {"later": 1, "tiny concept": 1, "tinymany": 4, "tinyone": 1}
     assert list(book.embeddings(768)) == []
     assert next(facts.step for file, facts in book.embeddings() if file.name == "tinyone") == 100
@@ -86,22 +87,22 @@ def test_embeddings_by_the_width_they_fit(book: Book, tiny_data: Path) -> None:
         ("tiny-c", "tiny-other.safetensors", False, "tiny-c.vae.safetensors"),
     ],
 )
-def test_which_vae_is_used(book: Book, checkpoint_name: str, wanted: str, wins: bool, chosen: str | None) -> None:
-    file = book.vae(checkpoint(book, checkpoint_name), wanted, wins=wins)
+def test_which_vae_is_used(book: Book, catalog: Catalog, checkpoint_name: str, wanted: str, wins: bool, chosen: str | None) -> None:
+    file = book.vae(catalog.find(checkpoint_name), wanted, wins=wins)
     assert (file.path.name if file else None) == chosen
 
 
-def test_a_damaged_file_is_told_once_more_when_it_has_changed(book: Book, tiny_data: Path) -> None:
+def test_a_damaged_file_is_told_once_more_when_it_has_changed(book: Book, catalog: Catalog, tiny_data: Path) -> None:
     path = tiny_data / "models" / "Lora" / "cut.safetensors"
     whole = (tiny_data / "models" / "Lora" / "lin.safetensors").read_bytes()
     path.write_bytes(whole[:5000])
-    book._catalog.refresh()
+    catalog.refresh()
     for _ in range(2):
         with pytest.raises(BadModelFile, match=r"^cut\.safetensors: The file is cut off"):
             book.adapter_facts(lora(book, "cut"))
     assert book.adapter("lora", "no such name") is None  # looking through all second names passes over it
     path.write_bytes(whole)
-    book._catalog.refresh()
+    catalog.refresh()
     assert book.adapter_facts(lora(book, "cut")).kinds == ("LoRA",)
     gone = replace(lora(book, "cut"), path=path.with_name("gone.safetensors"), size_bytes=1)
     with pytest.raises(BadModelFile, match="cannot be read"):
