@@ -8,6 +8,7 @@ after a restart runs it again from its beginning, so plans have to be determinis
 from app.scripts.arguments import Argument, Given
 from app.scripts.script import Draw, Drawn, Open, Outcome, Picture, Plan, Script, Setting, Show, Step, Store, Task, check_tasks
 from app.scripts.table import BUILT_IN, ScriptTable
+from app.scripts.told import ToldScript, told_script
 
 __all__ = [
     "BUILT_IN",
@@ -26,5 +27,7 @@ __all__ = [
     "Step",
     "Store",
     "Task",
+    "ToldScript",
     "check_tasks",
+    "told_script",
 ]

@@ -30,6 +30,10 @@ class Argument:
     """Height of a text's box on the page."""
     info: str = ""
     """A line of explanation for the page."""
+    told: str = ""
+    """The infotext label under which pictures of the script tell it; empty: they do not."""
+    untold: Value = None
+    """What a picture of the script means that does not tell it, where it could."""
 
     def read(self, value: object) -> Value:
         """The value as the script takes it; InvalidParams with a sentence."""
@@ -163,9 +167,9 @@ def choice(name: str, label: str, choices: Sequence[str], default: str) -> Argum
     return Argument(name=name, label=label, kind="choice", default=default, choices=tuple(choices))
 
 
-def by_index(name: str, label: str, choices: Sequence[str], default: str) -> Argument:
+def by_index(name: str, label: str, choices: Sequence[str], default: str, *, told: str = "", untold: str | None = None) -> Argument:
     """One of several words, which A1111's clients name by its place in the list; the word itself is understood, too."""
-    return Argument(name=name, label=label, kind="index", default=default, choices=tuple(choices))
+    return Argument(name=name, label=label, kind="index", default=default, choices=tuple(choices), told=told, untold=untold)
 
 
 def several(name: str, label: str, choices: Sequence[str] | None, default: Sequence[str] = ()) -> Argument:
@@ -173,6 +177,6 @@ def several(name: str, label: str, choices: Sequence[str] | None, default: Seque
     return Argument(name=name, label=label, kind="choices", default=tuple(default), choices=None if choices is None else tuple(choices))
 
 
-def text(name: str, label: str, lines: int = 1, info: str = "") -> Argument:
+def text(name: str, label: str, lines: int = 1, info: str = "", told: str = "") -> Argument:
     """A text."""
-    return Argument(name=name, label=label, kind="text", default="", lines=lines, info=info)
+    return Argument(name=name, label=label, kind="text", default="", lines=lines, info=info, told=told, untold="" if told else None)

@@ -13,6 +13,8 @@ from app.scripts.arguments import Argument, Given
 
 MAX_TASKS = 10_000
 """Most jobs one script may ask for."""
+SCRIPT = "Script"
+"""The infotext label under which a grid names its script, by its title."""
 
 
 class Picture(Protocol):

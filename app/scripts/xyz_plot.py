@@ -13,11 +13,12 @@ from app.schema.params import GenerationParams, Mode
 from app.schema.scripts import GRID, SUBGRIDS
 from app.scripts.arguments import Argument, Given, by_index, several, switch, text, whole
 from app.scripts.grids import Words, check_size, drawn_size, picture_grid, with_legend
-from app.scripts.script import MAX_TASKS, Draw, Drawn, Outcome, Picture, Plan, Script, Setting, Show, Steps, Task
+from app.scripts.script import MAX_TASKS, SCRIPT, Draw, Drawn, Outcome, Picture, Plan, Script, Setting, Show, Steps, Task
 from app.scripts.xyz_axes import NAMES, SEEDS, Axis, Value, find_axis
 from app.scripts.xyz_texts import as_a1111_tells
 
 TITLE = "X/Y/Z plot"
+NOTHING = "Nothing"
 NEW_SEEDS = 2**32
 
 
@@ -26,8 +27,15 @@ def _arguments(mode: Mode) -> tuple[Argument, ...]:
         argument
         for letter in "XYZ"
         for argument in (
-            by_index(f"{letter}_type", f"{letter} type", NAMES[mode], "Seed" if letter == "X" else "Nothing"),
-            text(f"{letter}_values", f"{letter} values"),
+            by_index(
+                f"{letter}_type",
+                f"{letter} type",
+                NAMES[mode],
+                "Seed" if letter == "X" else NOTHING,
+                told=f"{letter} Type",
+                untold=NOTHING,
+            ),
+            text(f"{letter}_values", f"{letter} values", told=f"{letter} Values"),
             several(f"{letter}_chosen", f"{letter} values", None),
         )
     ]
@@ -130,7 +138,7 @@ def _steps(setting: Setting, given: Given, lines: tuple[Line, Line, Line], tasks
     a_subgrid = len(x.values) * len(y.values)
     texts = as_a1111_tells([cell.infotext for cell in cells], [len(line.values) for line in lines], [line.axis.cost for line in lines])
     fixed = not given.switch("random")
-    told = {"Script": TITLE, **x.told(fixed=fixed), **y.told(fixed=fixed)}
+    told = {SCRIPT: TITLE, **x.told(fixed=fixed), **y.told(fixed=fixed)}
     subgrids: list[Image.Image] = []
     numbers: list[int] = []
     grid_texts: list[str] = []

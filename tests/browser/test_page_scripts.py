@@ -5,7 +5,7 @@ import re
 
 import pytest
 from PIL import Image
-from playwright.sync_api import expect
+from playwright.sync_api import Locator, expect
 
 from tests.browser.darkroom import PATIENCE_MS, Darkroom
 from tests.support.pictures import png
@@ -45,6 +45,54 @@ def test_known_values_of_an_axis_are_filled_in(darkroom: Darkroom) -> None:
     page.get_by_role("button", name="Fill in all X values").click()
     field = page.locator("#txt2img_script_x_y_z_plot_X_values textarea, #txt2img_script_x_y_z_plot_X_values input").first
     expect(field).to_have_value(re.compile("Euler a, Euler, "))
+
+
+def argument(darkroom: Darkroom, name: str) -> Locator:
+    """The box of an argument of the plot."""
+    return darkroom.page.locator(f"#txt2img_script_x_y_z_plot_{name}").locator("textarea, input").first
+
+
+def test_the_script_and_its_fields_come_back_after_a_reload(darkroom: Darkroom) -> None:
+    page = darkroom.page
+    choose_script(darkroom, "X/Y/Z plot")
+    argument(darkroom, "X_type").click()
+    page.get_by_role("option", name="Steps", exact=True).click()
+    argument(darkroom, "X_values").fill("1-3")
+    page.get_by_label("Include Sub Grids").check()
+    page.locator("#txt2img_script_x_y_z_plot_margin_px input[type=number]").fill("12")
+    page.locator("#txt2img_script_x_y_z_plot_margin_px input[type=number]").blur()
+    darkroom.show("img2img")
+    choose_script(darkroom, "Loopback", "img2img")
+    page.locator("#img2img_script_loopback_loops input[type=number]").fill("3")
+    page.locator("#img2img_script_loopback_loops input[type=number]").blur()
+    darkroom.reload()
+    expect(page.locator("#txt2img_script_list input")).to_have_value("X/Y/Z plot")
+    expect(argument(darkroom, "X_values")).to_be_visible()
+    assert [argument(darkroom, name).input_value() for name in ("X_type", "X_values", "Y_type")] == ["Steps", "1-3", "Nothing"]
+    expect(page.get_by_label("Include Sub Grids")).to_be_checked()
+    expect(page.locator("#txt2img_script_x_y_z_plot_margin_px input[type=number]")).to_have_value("12")
+    darkroom.show("img2img")
+    expect(page.locator("#img2img_script_loopback_loops input[type=number]")).to_have_value("3")
+
+
+def test_a_grids_settings_choose_its_script_and_a_pictures_choose_none(darkroom: Darkroom) -> None:
+    page = darkroom.page
+    darkroom.fill({"prompt": "a red apple", "steps": "1", "width": "64", "height": "64", "seed": "7"})
+    choose_script(darkroom, "X/Y/Z plot")
+    argument(darkroom, "X_values").fill("7, 9")
+    darkroom.generate()
+    darkroom.finish(2)
+    darkroom.pictures().first.click()
+    page.locator("#txt2img_send_to_txt2img").click()
+    expect(page.locator("#txt2img_script_list input")).to_have_value("None")
+    expect(argument(darkroom, "X_values")).to_be_hidden()
+    argument_values = argument(darkroom, "X_values")
+    page.locator("#txt2img_gallery .dk-tile img.dk-grid").click()
+    page.locator("#txt2img_send_to_txt2img").click()
+    expect(page.locator("#txt2img_script_list input")).to_have_value("X/Y/Z plot")
+    expect(argument_values).to_be_visible()
+    expect(argument_values).to_have_value("7, 9")
+    assert argument(darkroom, "X_type").input_value() == "Seed"
 
 
 @pytest.mark.parametrize("several", [False, True])

@@ -8,6 +8,7 @@ from typing import get_args
 
 from app.schema.errors import InvalidParams
 from app.schema.params import GenerationParams, Mode, make_params
+from app.ui.parts.scripts import is_script_name
 
 MAX_DRAFT_CHARS = 1_000_000
 NO_FIELDS: Mapping[str, object] = MappingProxyType({})
@@ -21,6 +22,8 @@ class Draft:
     checkpoint: str = ""
     clip_skip: int | None = None
     overrides: Mapping[Mode, tuple[str, ...]] = field(default_factory=lambda: dict.fromkeys(get_args(Mode), ()))
+    scripts: Mapping[Mode, Mapping[str, object]] = field(default_factory=lambda: dict.fromkeys(get_args(Mode), NO_FIELDS))
+    """The Script dropdown and its controls, as ScriptControls calls them; who owns the controls checks what they hold."""
 
 
 def read_draft(text: str) -> Draft:
@@ -35,7 +38,8 @@ def read_draft(text: str) -> Draft:
     shared = _accepted(told.get("shared"))
     clip_skip = shared.get("clip_skip")
     overrides: dict[Mode, tuple[str, ...]] = {mode: _texts(told.get(mode)) for mode in get_args(Mode)}
-    return Draft(fields, str(shared.get("checkpoint", "")), clip_skip if isinstance(clip_skip, int) else None, overrides)
+    scripts: dict[Mode, Mapping[str, object]] = {mode: _of_scripts(told.get(mode)) for mode in get_args(Mode)}
+    return Draft(fields, str(shared.get("checkpoint", "")), clip_skip if isinstance(clip_skip, int) else None, overrides, scripts)
 
 
 def _accepted(told: object) -> dict[str, object]:
@@ -50,6 +54,10 @@ def _accepted(told: object) -> dict[str, object]:
         except InvalidParams:
             continue
     return accepted
+
+
+def _of_scripts(told: object) -> dict[str, object]:
+    return {name: value for name, value in told.items() if is_script_name(name)} if isinstance(told, dict) else {}
 
 
 def _texts(told: object) -> tuple[str, ...]:

@@ -1,15 +1,16 @@
 """From an infotext to the page's fields: every setting that a picture tells, and a sentence for each that could not be kept."""
 
 import re
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 
 from app.metadata import Restored, params_from_infotext, params_of_chunk, read_text
 from app.models.catalog import Catalog
 from app.models.facts import ModelFile
 from app.schema.errors import UnknownName
-from app.schema.params import GenerationParams, view_of
+from app.schema.params import GenerationParams, Mode, view_of
 from app.schema.upscalers import DEFAULT_LATENT
+from app.scripts import Script, ToldScript, told_script
 
 FOLDED = tuple(name for name in GenerationParams.model_fields if view_of(name).section in ("hires", "refiner", "extras"))
 """Fields that a picture with settings puts back to their defaults where it does not tell them."""
@@ -27,12 +28,23 @@ class Filling:
     """The checkpoint that made the picture, if it is here."""
     warnings: tuple[str, ...]
     notes: tuple[str, ...]
+    script: ToldScript | None = None
+    """The script that the picture names, if the tab has it."""
 
 
-def fill_from_infotext(text: str, catalog: Catalog, *, leave: Collection[str] = (), chunk: str = "") -> Filling:
+def fill_from_infotext(
+    text: str,
+    catalog: Catalog,
+    *,
+    leave: Collection[str] = (),
+    chunk: str = "",
+    scripts: Iterable[Script] = (),
+    mode: Mode = "txt2img",
+) -> Filling:
     """Reads an infotext, another program's settings or a bare prompt for a generation tab.
 
-    `leave` names fields that keep what they hold; `chunk` is the JSON that our own pictures have beside the text.
+    `leave` names fields that keep what they hold; `chunk` is the JSON that our own pictures have beside the text; `scripts` are those
+    that the tab of this `mode` has.
     """
     record = read_text(text)
     restored = params_from_infotext(record.usable)
@@ -48,7 +60,9 @@ def fill_from_infotext(text: str, catalog: Catalog, *, leave: Collection[str] = 
     told = record.recipe.warnings if record.recipe is not None else ()
     warnings = (*told, *restored.warnings, *((warning,) if warning else ()), *_further_checkpoints(values, catalog))
     values |= {name: empty for name, empty in (("hr_upscaler", DEFAULT_LATENT), ("hr_cfg", 0)) if name in values and not values[name]}
-    return Filling(values, is_whole, checkpoint, warnings, _unused(restored))
+    script = told_script(restored.extras, scripts, mode)
+    warnings += script.warnings if script else ()
+    return Filling(values, is_whole, checkpoint, warnings, _unused(restored, script.labels if script else ()), script)
 
 
 def _exactly(chunk: str) -> dict[str, object]:
@@ -97,9 +111,9 @@ def find_checkpoint(restored: Restored, catalog: Catalog) -> tuple[ModelFile | N
     return named, None
 
 
-def _unused(restored: Restored) -> tuple[str, ...]:
+def _unused(restored: Restored, used: Collection[str]) -> tuple[str, ...]:
     """One sentence that names the settings nothing here takes."""
-    if not restored.extras:
+    left = [label for label in restored.extras if label not in used]
+    if not left:
         return ()
-    shown = ", ".join(list(restored.extras)[:8])
-    return (f"Not used here: {shown}{' …' if len(restored.extras) > 8 else ''}.",)
+    return (f"Not used here: {', '.join(left[:8])}{' …' if len(left) > 8 else ''}.",)

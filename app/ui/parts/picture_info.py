@@ -2,7 +2,7 @@
 
 import binascii
 from base64 import b64decode, b64encode
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from app.jobs.remote import Fetch
@@ -12,6 +12,7 @@ from app.models.catalog import Catalog
 from app.schema.errors import BadPicture, DarkroomError, NotSupported
 from app.schema.params import GenerationParams, view_of
 from app.schema.settings import ServerSettings
+from app.scripts import Script, ToldScript, told_script
 from app.ui.parts.fields import title_of
 from app.ui.parts.resources import Resource, resources_of
 from app.ui.parts.verdict import verdict_of
@@ -21,19 +22,22 @@ SIZES_OF_HIRES = ("hr_resize_x", "hr_resize_y")
 _TEXTS = (".txt", ".json")
 
 
-def picture_info(asked: dict[str, Any], catalog: Catalog, settings: ServerSettings) -> dict[str, Any]:
-    """From a file in base64 (`data`, `name`) or an address (`url`); `error` holds a sentence for what is no picture."""
+def picture_info(asked: dict[str, Any], catalog: Catalog, settings: ServerSettings, scripts: Sequence[Script] = ()) -> dict[str, Any]:
+    """From a file in base64 (`data`, `name`) or an address (`url`); `error` holds a sentence for what is no picture.
+
+    `scripts` are those that the tabs can choose.
+    """
     try:
         url = str(asked.get("url") or "")
         data = fetched(url, settings) if url else _decoded(str(asked.get("data") or ""))
         record = _record(data, str(asked.get("name") or ""))
     except DarkroomError as error:
         return {"error": str(error)}
-    told = told_of(record, catalog)
+    told = told_of(record, catalog, scripts)
     return told | ({"data": _encoded(data)} if url else {})
 
 
-def told_of(record: PictureRecord, catalog: Catalog) -> dict[str, Any]:
+def told_of(record: PictureRecord, catalog: Catalog, scripts: Sequence[Script] = ()) -> dict[str, Any]:
     """What the page shows of a record."""
     told: dict[str, Any] = {
         "infotext": record.infotext,
@@ -53,9 +57,10 @@ def told_of(record: PictureRecord, catalog: Catalog) -> dict[str, Any]:
     restored = params_from_infotext(record.usable)
     said = params_from_infotext(record.infotext).values if record.usable != record.infotext else restored.values
     resources = resources_of(restored, catalog)
-    verdict = verdict_of(record, restored, resources)
+    script = told_script(restored.extras, scripts, "txt2img")
+    verdict = verdict_of(record, restored, resources, script)
     return told | {
-        "settings": [row for row in _rows(restored, said, resources) if row["told"] != ""],
+        "settings": [row for row in _rows(restored, said, resources, script) if row["told"] != ""],
         "resources": [_as_json(resource) for resource in resources],
         "verdict": {"level": verdict.level, "reasons": list(verdict.reasons)},
         "whole": "steps" in restored.values,
@@ -79,7 +84,9 @@ def _record(data: bytes, name: str) -> PictureRecord:
     return read_picture(data, name=name)
 
 
-def _rows(restored: Restored, said: Mapping[str, object], resources: list[Resource]) -> list[dict[str, str]]:
+def _rows(
+    restored: Restored, said: Mapping[str, object], resources: list[Resource], script: ToldScript | None
+) -> list[dict[str, str]]:
     """One row a setting: its name, what the picture says, what will be used, and whether it can be left out."""
     shown = {name: value for name, value in restored.values.items() if name not in HIDDEN and not _is_silent(name, value)}
     rows = [_row(title_of(name), said.get(name, value), value, name) for name, value in shown.items()]
@@ -88,7 +95,9 @@ def _rows(restored: Restored, said: Mapping[str, object], resources: list[Resour
         named = " ".join(part for part in (restored.model_name, f"[{restored.model_hash}]" if restored.model_hash else "") if part)
         rows.append(_row("Model", named, model.found or "the one that is chosen", "checkpoint" if model.found else ""))
     files = {"VAE", "Hires upscaler", "Refiner", "Hires checkpoint"}
-    rows += [_row(label, value, "see below" if label in files else "not used", "") for label, value in restored.extras.items()]
+    taken = script.labels if script else frozenset[str]()
+    used = {label: "see below" if label in files else value if label in taken else "not used" for label, value in restored.extras.items()}
+    rows += [_row(label, value, used[label], "") for label, value in restored.extras.items()]
     return [*rows, *([_row("Version", restored.version, "not used", "")] if restored.version else [])]
 
 

@@ -1,16 +1,17 @@
 """The Script dropdown of a generation tab: each script's arguments as controls, made from its declaration."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import gradio as gr
 from gradio.components import Component
 
+from app.schema.errors import InvalidParams
 from app.schema.params import Mode
 from app.schema.scripts import ScriptCall
-from app.scripts import Argument, Script, ScriptTable
+from app.scripts import Argument, Script, ScriptTable, ToldScript
 from app.scripts.xyz_axes import axes_of
 from app.ui.parts.events import QUIET, script
 from app.ui.parts.html import element
@@ -19,12 +20,15 @@ NO_SCRIPT = "None"
 PLOT = "x/y/z plot"
 AS_TEXT = "as_text"
 """The page always has texts for a plot's values."""
+CHOSEN = "script"
+"""What the dropdown is called in a draft."""
 
 
 @dataclass(frozen=True)
 class ScriptControls:
     """The dropdown, and the controls of all scripts of a tab."""
 
+    mode: Mode
     chosen: gr.Dropdown
     scripts: tuple[Script, ...]
     arguments: tuple[tuple[Argument, ...], ...]
@@ -34,7 +38,33 @@ class ScriptControls:
     @property
     def inputs(self) -> list[Component]:
         """What an event that starts a job reads."""
-        return [self.chosen, *(control for some in self.controls for control in some if control is not None)]
+        return [self.chosen, *(control for _, _, control in self._shown())]
+
+    @property
+    def names(self) -> list[str]:
+        """Beside `inputs`: what a draft calls them."""
+        return [CHOSEN, *(_name(each, argument) for each, argument, _ in self._shown())]
+
+    def updates(self, held: Mapping[str, object]) -> list[Any]:
+        """Puts values, by the names that a draft has, into `inputs`; what a control cannot hold leaves it as it is."""
+        titles = [NO_SCRIPT, *(each.title for each in self.scripts)]
+        chosen = held.get(CHOSEN)
+        values = [_update(argument, held.get(_name(each, argument))) for each, argument, _ in self._shown()]
+        return [gr.update(value=chosen) if chosen in titles else gr.skip(), *values]
+
+    def told(self, script: ToldScript | None) -> list[Any]:
+        """The same for what a picture tells of its script; one without a script was made without any."""
+        if script is None:
+            return self.updates({CHOSEN: NO_SCRIPT})
+        arguments = script.script.arguments(self.mode)
+        held = {_name(script.script, argument): script.values[argument.name] for argument in arguments if argument.name in script.values}
+        return self.updates({CHOSEN: script.script.title, **held})
+
+    def _shown(self) -> Iterator[tuple[Script, Argument, Component]]:
+        for each, arguments, controls in zip(self.scripts, self.arguments, self.controls, strict=True):
+            for argument, control in zip(arguments, controls, strict=True):
+                if control is not None:
+                    yield each, argument, control
 
     def call(self, values: Sequence[Any]) -> ScriptCall | None:
         """The call that the values of `inputs` mean; None without a script."""
@@ -56,7 +86,26 @@ def build_scripts(tab: Mode, table: ScriptTable) -> ScriptControls:
     arguments = tuple(each.arguments(tab) for each in scripts)
     controls = tuple(_script(tab, each, declared) for each, declared in zip(scripts, arguments, strict=True))
     chosen.change(None, chosen, None, js=script(f"darkroom.showScript('{tab}', values[0])"), **QUIET)
-    return ScriptControls(chosen, scripts, arguments, controls)
+    return ScriptControls(tab, chosen, scripts, arguments, controls)
+
+
+def is_script_name(name: str) -> bool:
+    """Whether a draft's entry is of the Script dropdown or its controls."""
+    return name == CHOSEN or name.startswith(f"{CHOSEN}/")
+
+
+def _name(script_: Script, argument: Argument) -> str:
+    return f"{CHOSEN}/{script_.name}/{argument.name}"
+
+
+def _update(argument: Argument, held: object) -> Any:
+    if held is None:
+        return gr.skip()
+    try:
+        value = argument.read(held)
+    except InvalidParams:
+        return gr.skip()  # an older page may have written it
+    return gr.update(value=list(value) if isinstance(value, tuple) else value)
 
 
 def _script(tab: Mode, each: Script, arguments: Sequence[Argument]) -> tuple[Component | None, ...]:

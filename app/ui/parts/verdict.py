@@ -1,12 +1,13 @@
 """How near a picture can be made again here: exact, close or partial, and why."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
 from app.metadata import PictureRecord, Restored
 from app.metadata.compat import a1111_version
 from app.metadata.fields import ORDER, VERSION_TEXT
+from app.scripts import ToldScript
 from app.ui.parts.resources import Resource
 
 Level = Literal["exact", "close", "partial"]
@@ -29,11 +30,15 @@ class Verdict:
     reasons: tuple[str, ...]
 
 
-def verdict_of(record: PictureRecord, restored: Restored, resources: Sequence[Resource]) -> Verdict:
-    """What to expect when the settings are used here."""
+def verdict_of(
+    record: PictureRecord, restored: Restored, resources: Sequence[Resource], script: ToldScript | None = None
+) -> Verdict:
+    """What to expect when the settings are used here; `script` is what made the picture out of several."""
     partial = [*_lacking(restored), *(f"{one.kind} {one.name} is not here." for one in resources if one.state == "missing")]
     partial += [sentence for sentence in restored.warnings if "not known here" in sentence or "left out" in sentence]
-    mine, others = _unused(restored)
+    mine, others = _unused(restored, script.labels if script else ())
+    if script is not None:
+        partial.append(f"It is a grid ({script.script.title}), of which the first picture is made again; a tab's Script makes all of it.")
     if mine:
         partial.append(f"Not done here: {_listed(mine)}.")
     if "denoising_strength" in restored.values and not any(label.startswith("Hires ") for label in (*restored.extras, *_hires(restored))):
@@ -60,9 +65,9 @@ def _hires(restored: Restored) -> list[str]:
     return ["Hires upscale"] if restored.values.get("enable_hr") else []
 
 
-def _unused(restored: Restored) -> tuple[list[str], list[str]]:
+def _unused(restored: Restored, taken: Collection[str]) -> tuple[list[str], list[str]]:
     """(labels of A1111's that change pictures and are not taken here, other programs' words)."""
-    left = [label for label in restored.extras if label not in _SAID_ONLY and not label.startswith(("Civitai ", "Raw "))]
+    left = [label for label in restored.extras if label not in {*_SAID_ONLY, *taken} and not label.startswith(("Civitai ", "Raw "))]
     known = set(ORDER)
     changing = [label for label in left if label in known or label.startswith(("ControlNet", "ADetailer", "Hires "))]
     return changing, [label for label in left if label not in changing]

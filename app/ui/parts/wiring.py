@@ -120,21 +120,23 @@ class Page:
     def _wire_fill(self, mode: Mode, tab: GenerationTab) -> None:
         def fill(text: str | None, leave: Sequence[str] = (), chunk: str = "") -> list[Any]:
             options = self.parts.options.view()
-            filling = fill_from_infotext(text or "", self.parts.catalog, leave=leave, chunk=chunk)
+            scripts = tab.scripts.scripts
+            filling = fill_from_infotext(text or "", self.parts.catalog, leave=leave, chunk=chunk, scripts=scripts, mode=mode)
             updates: list[Any] = [control_update(name, filling.values.get(name)) for name in tab.controls]
             checkpoint = gr.update(value=filling.checkpoint.filename) if filling.checkpoint else gr.skip()
             clip_skip = filling.values.get("clip_skip")
             shown = shows_clip_skip(options, clip_skip)
             overrides = overrides_update(overrides_for(filling.values, options) if filling.is_whole else ())
+            script_ = tab.scripts.told(filling.script) if filling.is_whole else tab.scripts.updates({})
             answer = Answer(warnings=filling.warnings, notes=filling.notes)
-            return [*updates, checkpoint, control_update("clip_skip", clip_skip, visible=shown), overrides, answer.as_json()]
+            return [*updates, checkpoint, control_update("clip_skip", clip_skip, visible=shown), overrides, *script_, answer.as_json()]
 
         def fill_asked(letter: str) -> list[Any]:
             asked = _read_letter(letter)
             return fill(str(asked.get("text", "")), _texts(asked.get("leave")), str(asked.get("chunk", "")))
 
         pressed = hidden_button(f"fill_{mode}")
-        outputs = [*tab.controls.values(), *self._shared(), tab.overrides]
+        outputs = [*tab.controls.values(), *self._shared(), tab.overrides, *tab.scripts.inputs]
         js = script(f"darkroom.takeLetter('fill_{mode}')")
         self._handle(pressed.click, fill_asked, [self.post.letter], outputs, js=js, trigger_mode="multiple")
         # A1111's arrow: what stands in the prompt box may be a whole infotext.
@@ -153,8 +155,8 @@ class Page:
         wire_style_editor(editor, tab.edit_styles, [tab.styles, *others], self.parts.styles, self._handle)
 
     def _wire_draft(self, tab: GenerationTab) -> None:
-        names = (*tab.controls, *SHARED, "overrides")
-        kept: list[Any] = [*tab.controls.values(), *self._shared(), tab.overrides]
+        names = (*tab.controls, *SHARED, "overrides", *tab.scripts.names)
+        kept: list[Any] = [*tab.controls.values(), *self._shared(), tab.overrides, *tab.scripts.inputs]
         gr.on(
             [control.change for control in kept],
             None,
@@ -202,9 +204,11 @@ class Page:
         return [control_update(name, own if follow else None) for follow in follows for name in SIZES]
 
     def _wire_png_info(self) -> None:
+        scripts = self.tabs["txt2img"].scripts.scripts
+
         def read(letter: str) -> dict[str, Any]:
             asked = _read_letter(letter)
-            return {"id": asked.get("id"), **picture_info(asked, self.parts.catalog, self.parts.settings)}
+            return {"id": asked.get("id"), **picture_info(asked, self.parts.catalog, self.parts.settings, scripts)}
 
         def again(request: gr.Request, letter: str) -> dict[str, Any]:
             asked = _read_letter(letter)
@@ -247,11 +251,11 @@ class Page:
                 for name in tab.controls:
                     more = {"choices": checkpoint_field_choices(name, choices)} if name in CHECKPOINTS else {}
                     updates.append(control_update(name, _first_value(name, draft, mode, start), **more))
-                updates.append(overrides_update(draft.overrides[mode]))
+                updates += [overrides_update(draft.overrides[mode]), *tab.scripts.updates(draft.scripts[mode])]
             updates += [setting_update(control, options[name]) for name, control in self.settings.controls.items()]
             return [*updates, Answer().as_json()]
 
-        controls = [control for tab in self.tabs.values() for control in (*tab.controls.values(), tab.overrides)]
+        controls = [control for tab in self.tabs.values() for control in (*tab.controls.values(), tab.overrides, *tab.scripts.inputs)]
         outputs = [*self._shared(), *(tab.styles for tab in self.tabs.values()), *controls, *self.settings.controls.values()]
         js = "() => localStorage.getItem('darkroom.draft') ?? ''"
         event = self._handle(blocks.load, load, [self.post.letter], outputs, js=js)

@@ -15,7 +15,7 @@ from PIL import Image
 
 from app.api import client_of
 from app.jobs import Jobs, OptionsStore
-from app.metadata import params_chunk, save_png_bytes
+from app.metadata import encode_picture, params_chunk, save_png_bytes
 from app.models import Catalog
 from app.prompt import Styles
 from app.schema.options import option_table
@@ -29,6 +29,7 @@ from app.ui.parts.fill import FOLDED, fill_from_infotext
 from app.ui.parts.overrides import overrides_for, overrides_update, read_overrides
 from app.ui.parts.picture_info import picture_info
 from app.ui.parts.reproduce import reproduce
+from app.ui.parts.scripts import ScriptControls, build_scripts
 from app.ui.parts.start import start_values
 from app.ui.parts.submit import Asked, submit
 from tests.support.paths import ROOT
@@ -367,3 +368,49 @@ def test_comments_are_taken_out_unless_the_options_keep_them(parts: PageParts) -
     parts.options.set_many({"enable_prompt_comments": False})
     answer = submit(parts, asked, client="somebody")
     assert answer.job is not None and parts.jobs.get(answer.job).params.prompt == "# a note\na house # another"
+
+
+PLOT = f'{HEAD}, Script: X/Y/Z plot, X Type: Seed, X Values: "5,-1", Fixed X Values: "5, 77", Y Type: Steps, Y Values: 2-4, Wall: blue'
+
+
+def test_a_grid_fills_its_script_and_what_it_does_not_tell_of_the_axes_is_nothing(parts: PageParts) -> None:
+    scripts = parts.jobs.scripts.of("txt2img")
+    filling = fill_from_infotext(PLOT, parts.catalog, scripts=scripts)
+    assert filling.script is not None and filling.script.script.title == "X/Y/Z plot"
+    axes = {"X_type": "Seed", "X_values": "5,-1", "Y_type": "Steps", "Y_values": "2-4", "Z_type": "Nothing", "Z_values": ""}
+    assert filling.script.values == axes
+    assert filling.notes == ("Not used here: Wall.",) and not filling.script.warnings
+    assert fill_from_infotext(PLOT, parts.catalog).notes[0].startswith("Not used here: Script, X Type, ")
+    other = fill_from_infotext(f"{HEAD}, Script: Dice, X Type: Seed", parts.catalog, scripts=scripts)
+    assert other.script is None and other.notes == ("Not used here: Script, X Type.",)
+
+
+def test_an_axis_that_nobody_has_is_told_in_a_sentence(parts: PageParts) -> None:
+    told = f"{HEAD}, Script: X/Y/Z plot, X Type: Moon phase, X Values: 1"
+    filling = fill_from_infotext(told, parts.catalog, scripts=parts.jobs.scripts.of("txt2img"))
+    assert filling.script is not None and "X_type" not in filling.script.values
+    assert any("'X type' should be one of" in warning and "Moon phase" in warning for warning in filling.warnings)
+
+
+def test_png_info_shows_a_grids_script_as_used(parts: PageParts) -> None:
+    data = b64encode(encode_picture(Image.new("RGB", (64, 48)), PLOT)).decode()
+    said = picture_info({"data": data, "name": "a.png"}, parts.catalog, parts.settings, parts.jobs.scripts.of("txt2img"))
+    rows = {row["label"]: row["used"] for row in said["settings"]}
+    assert (rows["Script"], rows["X Values"], rows["Wall"]) == ("X/Y/Z plot", "5,-1", "not used")
+    assert any(reason.startswith("It is a grid (X/Y/Z plot)") for reason in said["verdict"]["reasons"])
+
+
+def test_a_draft_keeps_the_script_and_what_its_controls_can_hold(parts: PageParts) -> None:
+    async def build() -> ScriptControls:
+        with gr.Blocks():
+            return build_scripts("txt2img", parts.jobs.scripts)
+
+    controls = asyncio.run(build())
+    kept = {"script": "X/Y/Z plot", "script/x/y/z plot/X_values": "1, 2", "script/x/y/z plot/margin_px": 9000, "script/loopback/loops": 2}
+    draft = read_draft(json.dumps({"txt2img": {**kept, "steps": 7}, "img2img": {"script": 5}}))
+    assert draft.scripts == {"txt2img": kept, "img2img": {"script": 5}} and draft.fields["txt2img"] == {"steps": 7}
+    updates = dict(zip(controls.names, controls.updates(draft.scripts["txt2img"]), strict=True))
+    changed = {name: update["value"] for name, update in updates.items() if "value" in update}
+    assert changed == {"script": "X/Y/Z plot", "script/x/y/z plot/X_values": "1, 2"}
+    assert not [update for update in controls.updates(draft.scripts["img2img"]) if "value" in update]
+    assert len(controls.names) == len(controls.inputs) == len({*controls.names})
