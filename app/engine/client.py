@@ -104,8 +104,8 @@ class PictureDone(Event):
     model_sha256: str
     extras: dict[str, str] = field(default_factory=dict)
     """Further infotext fields, label to value."""
-    beside: tuple[Pixels, ...] = ()
-    """Pictures to be shown beside it: its mask, say. RGB or RGBA."""
+    beside: Mapping[str, Pixels] = field(default_factory=dict)
+    """Pictures to be shown or saved beside it, RGB or RGBA, by what they are: its `mask`, its `mask_composite`."""
     first_pass: bool = False
     """Whether it is what the hires fix begins with: a file at most, none of the job's pictures."""
 

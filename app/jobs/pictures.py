@@ -19,7 +19,7 @@ from app.jobs.grids import draw_grid, grid_rows, wants_grid
 from app.jobs.memory import PictureMemory
 from app.jobs.options import OptionsView
 from app.jobs.patterns import NameFacts
-from app.jobs.placing import FIRST_PASS, grid_place, picture_place
+from app.jobs.placing import BESIDE_ENDINGS, FIRST_PASS, grid_place, picture_place
 from app.jobs.views import PictureView, number_beside
 from app.metadata import encode_picture, format_infotext, infotext_fields, params_chunk, split_infotext
 from app.metadata.params_chunk import KEYWORD
@@ -125,23 +125,58 @@ class Pictures:
             return replace(kept, problem=error)
         return kept
 
-    def keep_beside(self, row: JobRow, event: PictureDone) -> list[Kept]:
-        """Keeps what is shown beside a picture, in memory: PNG files without an infotext."""
+    def keep_beside(
+        self,
+        row: JobRow,
+        options: OptionsView,
+        event: PictureDone,
+        *,
+        to_disk: bool,
+        started: float | None = None,
+        number: int | None = None,
+    ) -> list[Kept]:
+        """Keeps what is to be shown beside a picture, and saves what is to be saved; arguments as those of `keep`.
+
+        What is shown and not saved is a PNG without an infotext, in memory. A file that the disk refuses is shown, and the problem told.
+        """
         kept = []
-        for place, pixels in enumerate(event.beside):
+        for place, (what, ending) in enumerate(BESIDE_ENDINGS.items()):
+            pixels = event.beside.get(what)
+            shown, saved = getattr(row.params, f"return_{what}"), getattr(row.params, f"save_{what}") and to_disk
+            if pixels is None or not (shown or saved):
+                continue
+            in_file = infotext_of(row, options, event) if saved and options.switch("enable_pnginfo") else ""
+            data, kind = _encode(Image.fromarray(pixels), in_file, options, {}, "" if saved else "png")
             view = PictureView(
                 id=uuid4().hex,
                 job=row.id,
-                number=number_beside(event.index, place),
+                number=number_beside(event.index if number is None else number, place),
                 seed=event.seed,
                 path=None,
-                format="png",
+                format=kind,
                 width=pixels.shape[1],
                 height=pixels.shape[0],
                 infotext="",
             )
-            kept.append(self._in_memory(view, encode_picture(Image.fromarray(pixels), "", "png")))
+            if not saved:
+                kept.append(self._in_memory(view, data))
+                continue
+            facts = self.facts_of(row, options, event, started)
+            kept += self._beside_on_disk(view, data, row, picture_place(self._outputs.root, options, facts, f".{kind}", ending), shown)
         return kept
+
+    def _beside_on_disk(self, view: PictureView, data: bytes, row: JobRow, place: tuple[Path, FileName], shown: bool) -> list[Kept]:
+        """Empty for what is a file and nothing more."""
+        if shown:
+            kept = self._on_disk(view, data, *place)
+            if kept.view.path is not None:
+                self._tell(self._outputs.path(kept.view.path), data, row)
+            return [kept]
+        try:
+            self._tell(self._outputs.save_in(*place, data), data, row)
+        except CannotSave as error:
+            return [self._in_memory(view, data, error)]
+        return []
 
     def save_first_pass(self, row: JobRow, options: OptionsView, event: PictureDone, started: float | None) -> Path:
         """Saves what the hires fix began with, a picture like one that was made without it. CannotSave as for any picture."""

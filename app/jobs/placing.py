@@ -1,6 +1,8 @@
 """Where the options want a picture's file: its folder and its name."""
 
+from collections.abc import Mapping
 from pathlib import Path
+from types import MappingProxyType
 
 from app.jobs.files import FOLDERS, GRID_FOLDERS, FileName
 from app.jobs.options import OptionsView
@@ -10,6 +12,8 @@ from app.jobs.safe_names import safe_folders
 GRID_NUMBER_DIGITS = 4
 FIRST_PASS = "-before-highres-fix"
 """A1111's ending of the names of pictures that the hires fix begins with."""
+BESIDE_ENDINGS: Mapping[str, str] = MappingProxyType({"mask": "-mask", "mask_composite": "-mask-composite"})
+"""A1111's endings of the names of what is saved beside a picture, by what it is."""
 _SEED, _SEED_AND_PROMPT = "[seed]", "[seed]-[prompt_spaces]"
 
 

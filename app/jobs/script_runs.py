@@ -2,7 +2,7 @@
 
 import io
 import logging
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from itertools import islice
@@ -55,8 +55,8 @@ class Workshop(Protocol):
     def tell_progress(self, live: LiveJob, progress: Progress) -> None:
         """Tells a job's progress."""
 
-    def kept(self, live: LiveJob, kept: Kept) -> None:
-        """A picture or a grid can be asked for now."""
+    def kept(self, live: LiveJob, kept: Kept, beside: Sequence[Kept] = ()) -> None:
+        """A picture (with what is shown beside it) or a grid can be asked for now."""
 
     def give_up(self, live: LiveJob, error: JobError) -> None:
         """Stops a script that has failed on our side."""
@@ -241,7 +241,8 @@ class ScriptRuns:
         if is_new:
             to_disk = job.row.save and (not child.is_cut_short or options.switch("save_incomplete_images"))
             kept = self._pictures.keep(row, options, event, to_disk=to_disk, started=job.started, number=number)
-            self._work.kept(job, kept)
+            beside = self._pictures.keep_beside(row, options, event, to_disk=to_disk, started=job.started, number=number)
+            self._work.kept(job, kept, beside)
             view = kept.view
         read = partial(self._decoded, view) if view is not None and run.has_pixels(view) else partial(np.asarray, event.pixels)
         made = Made(event.seed, view.infotext if view else infotext_of(row, options, event), row, read)

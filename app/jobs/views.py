@@ -112,7 +112,7 @@ class JobView:
     """Place among the queued jobs, from 1; None once it runs."""
     pictures: tuple[PictureView, ...] = ()
     beside: tuple[PictureView, ...] = ()
-    """What is shown beside the pictures, in their order; kept in memory only."""
+    """What is shown beside the pictures, in their order; in memory only, unless it is saved as well."""
     grid: PictureView | None = None
     """All pictures side by side, if the options want it on the page; known once the job has ended."""
     further_grids: tuple[PictureView, ...] = ()
@@ -140,7 +140,8 @@ class JobView:
         if self.outcome is None:
             return every
         by_number = {picture.number: picture for picture in every}
-        return tuple(by_number[number] for number in self.outcome.images if number in by_number)
+        told = [by_number[number] for number in self.outcome.images if number in by_number]
+        return tuple(together(told, self.beside) if self.outcome.with_beside else told)
 
     @property
     def is_over(self) -> bool:

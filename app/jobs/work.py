@@ -313,7 +313,7 @@ class Work:
         begun = time.perf_counter()
         try:
             kept = self._pictures.keep(live.row, live.options, event, to_disk=to_disk, started=live.started)
-            beside = self._pictures.keep_beside(live.row, event)
+            beside = self._pictures.keep_beside(live.row, live.options, event, to_disk=to_disk, started=live.started)
             if to_disk and live.first_facts is None:
                 live.first_facts = self._pictures.facts_of(live.row, live.options, event, live.started)
         except Exception:
@@ -333,8 +333,9 @@ class Work:
             self.figures.picture_made()
             told = {name: value for name, value in asdict(kept.view).items() if name in ("id", "number", "seed", "width", "height")}
             self._events.publish("picture", live.row.id, live.row.client, told)
-        if kept.problem is not None:
-            self.give_up(live, JobError(code=kept.problem.code, message=str(kept.problem), status=kept.problem.status))
+        problem = next((one.problem for one in (kept, *beside) if one.problem is not None), None)
+        if problem is not None:
+            self.give_up(live, JobError(code=problem.code, message=str(problem), status=problem.status))
 
     def _save_first_pass(self, live: LiveJob, event: PictureDone) -> None:
         try:

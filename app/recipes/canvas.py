@@ -1,7 +1,7 @@
 """How an input picture becomes what is drawn on, and how what was drawn goes back onto it."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 from PIL import Image
@@ -22,7 +22,8 @@ class Touched:
     """A result after its last touches, and what is shown beside it."""
 
     pixels: Pixels
-    beside: tuple[Pixels, ...] = ()
+    beside: dict[str, Pixels] = field(default_factory=dict)
+    """By what they are: `mask` (RGB) and `mask_composite` (RGBA)."""
 
 
 Touch = Callable[[int, Pixels], Touched]
@@ -71,18 +72,18 @@ class Canvas:
         ground, box = self.ground(picture), self.mask.box
         laid = self.mask.on(ground, params.resize_mode) if shown is None else _placed(shown, ground.size, box, "L")
         if not params.overlay_inpaint:
-            return Touched(np.asarray(result), tuple(self._beside(result, laid)))
+            return Touched(np.asarray(result), self._beside(result, laid))
         below = _placed(result, ground.size, box, "RGBA")
-        return Touched(np.asarray(_laid_over(below, ground, laid)), tuple(self._beside(below, laid)))
+        return Touched(np.asarray(_laid_over(below, ground, laid)), self._beside(below, laid))
 
-    def _beside(self, drawn: Image.Image, laid: Image.Image) -> list[Pixels]:
-        beside = []
-        if self.params.return_mask:
-            beside.append(np.asarray(laid.convert("RGB")))
-        if self.params.return_mask_composite:
+    def _beside(self, drawn: Image.Image, laid: Image.Image) -> dict[str, Pixels]:
+        params, beside = self.params, dict[str, Pixels]()
+        if params.return_mask or params.save_mask:
+            beside["mask"] = np.asarray(laid.convert("RGB"))
+        if params.return_mask_composite or params.save_mask_composite:
             shape = resized(laid, *drawn.size, FIT)
             alone = Image.composite(drawn.convert("RGBA").convert("RGBa"), Image.new("RGBa", drawn.size), shape)
-            beside.append(np.asarray(alone.convert("RGBA")))
+            beside["mask_composite"] = np.asarray(alone.convert("RGBA"))
         return beside
 
 

@@ -267,8 +267,8 @@ class Finished:
     """Infotext fields that only the recipe knows (label to value)."""
     checkpoints: dict[str, str] = field(default_factory=dict)
     """Infotext fields that name a checkpoint (label to a catalogue name): the engine, which knows its hash, writes it in."""
-    beside: "tuple[np.ndarray[tuple[int, ...], np.dtype[np.uint8]], ...]" = ()
-    """Pictures to be shown beside it, which are nobody's result: its mask, say."""
+    beside: "dict[str, np.ndarray[tuple[int, ...], np.dtype[np.uint8]]]" = field(default_factory=dict)
+    """Pictures to be shown or saved beside it, which are nobody's result: its `mask`, its `mask_composite`."""
     first_pass: bool = False
     """Whether it is what the hires fix begins with, and the picture itself is still to come."""
 

@@ -33,7 +33,7 @@ KEPT: Mapping[str, str] = MappingProxyType(
         "naming": "files that come from a batch of files are named like the others so far",
         "folders": "this folder is chosen when the server starts, with --outputs-dir and --data-dir",
         "grid": "grids with legends are not there yet",
-        "extra_files": "of unfinished pictures and masks no files are saved yet",
+        "extra_files": "of unfinished pictures no files are saved yet",
         "upscaling": "upscalers are not there yet",
         "faces": "face restoration is not there yet",
         "console": "A1111's console and debugging switches have no counterpart here",

@@ -173,6 +173,10 @@ class GenerationParams(BaseModel):
     return_mask_composite: Annotated[bool, View(option="return_mask_composite")] = Field(
         False, description="What was drawn under the mask, alone, is among the results."
     )
+    save_mask: Annotated[bool, View(option="save_mask")] = Field(False, description="The mask is saved beside the picture.")
+    save_mask_composite: Annotated[bool, View(option="save_mask_composite")] = Field(
+        False, description="What was drawn under the mask, alone, is saved beside the picture."
+    )
     soft_inpainting: Annotated[bool, View(label="Soft inpainting enabled", title="Soft inpainting")] = Field(
         False, description="The mask's greys blend gradually with the picture in every step."
     )

@@ -94,6 +94,7 @@ def _steps(setting: Setting, given: Given, tasks: tuple[Task, ...], prompt: str)
         seeds=tuple(picture.seed for picture in pictures),
         prompts=tuple(task.params.prompt for task in tasks),
         negative_prompts=tuple(task.params.negative_prompt for task in tasks),
+        with_beside=True,
     )
 
 

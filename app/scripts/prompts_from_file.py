@@ -129,6 +129,7 @@ def _steps(tasks: tuple[Task, ...]) -> Steps:
         seeds=tuple(picture.seed for picture in pictures),
         prompts=tuple(task.params.prompt for task, made in zip(tasks, drawn, strict=True) for _ in made),
         negative_prompts=tuple(task.params.negative_prompt for task, made in zip(tasks, drawn, strict=True) for _ in made),
+        with_beside=True,
     )
 
 

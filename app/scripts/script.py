@@ -94,6 +94,8 @@ class Outcome:
     seeds: tuple[int, ...] = ()
     prompts: tuple[str, ...] = ()
     negative_prompts: tuple[str, ...] = ()
+    with_beside: bool = False
+    """Whether what is shown beside its pictures (masks) is in the answer, too, each behind its picture."""
 
 
 Steps = Generator[Step, Any, Outcome]

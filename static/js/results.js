@@ -23,7 +23,10 @@ function whereKept({ id, saved_as: savedAs, job }) {
 }
 
 /** A grid stands before the pictures that it shows. */
-const isGrid = (picture) => picture.number < 0;
+const isGrid = (picture) => picture.number < 0 && picture.beside == null;
+const isMask = (picture) => picture.beside != null;
+const label = (picture) => (isGrid(picture) ? "All pictures of a job" : `${isMask(picture) ? "Mask of the picture" : "Picture"} with seed ${picture.seed}`);
+const kind = (picture) => (isGrid(picture) ? "dk-grid" : isMask(picture) ? "dk-mask-tile" : null);
 
 class Results extends HTMLElement {
   connectedCallback() {
@@ -79,7 +82,9 @@ class Results extends HTMLElement {
 
   /** Newest job first, a job's pictures in their order. */
   pictures() {
-    const all = (job) => [...(job.grid ? [job.grid] : []), ...(job.grids ?? []), ...job.pictures];
+    // A picture's mask, where the options ask for it, stands behind its picture.
+    const withMasks = (job) => job.pictures.flatMap((picture) => [picture, ...(job.beside ?? []).filter((mask) => mask.beside === picture.number)]);
+    const all = (job) => [...(job.grid ? [job.grid] : []), ...(job.grids ?? []), ...withMasks(job)];
     const made = jobsOf(this.tab).reverse().flatMap((job) => all(job).map((picture) => ({ ...picture, job })));
     return made.slice(0, STRIP_LENGTH);
   }
@@ -132,8 +137,8 @@ class Results extends HTMLElement {
     if (key !== this.stripKey) {
       this.stripKey = key;
       const live = running.map((job) => this.tile(LIVE + job.id, `Being made: ${job.params.prompt.slice(0, 80)}`, h("span", { class: "dk-live" }, "live")));
-      const made = pictures.map((picture) => this.tile(picture.id, isGrid(picture) ? "All pictures of a job" : `Picture with seed ${picture.seed}`,
-        h("img", { src: pictureAddress(picture.id), alt: "", loading: "lazy", decoding: "async", class: isGrid(picture) ? "dk-grid" : null })));
+      const made = pictures.map((picture) => this.tile(picture.id, label(picture),
+        h("img", { src: pictureAddress(picture.id), alt: "", loading: "lazy", decoding: "async", class: kind(picture) })));
       this.strip.replaceChildren(...live, ...made);
       this.strip.hidden = this.strip.children.length === 0;
     }
@@ -208,7 +213,7 @@ class Results extends HTMLElement {
   /** The chosen picture over what it was made from, where that is known and wanted. */
   showSplit() {
     const { picture } = this;
-    const starts = picture && !isGrid(picture) && picture.job.mode === "img2img" ? picture.job.params.init_images : [];
+    const starts = picture && picture.number >= 0 && picture.job.mode === "img2img" ? picture.job.params.init_images : [];
     const on = Boolean(this.splits) && starts.length > 0;
     this.split.hidden = starts.length === 0;
     this.stage.hidden = on;

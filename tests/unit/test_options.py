@@ -190,7 +190,7 @@ def test_null_leaves_an_option_as_it_is(store):
 @pytest.mark.parametrize(
     ("name", "value"),
     [
-        ("save_mask", True),
+        ("save_init_img", True),
         ("ddim_discretize", "quad"),
         ("sd_vae_decode_method", "TAESD"),
         ("outdir_save", "/etc"),
@@ -216,7 +216,12 @@ def test_asking_for_what_is_done_anyway_is_granted(store, name, value):
 
 
 def test_all_or_nothing(store, tmp_path):
-    for bad, error in (({"save_mask": True}, NotSupported), ({"jpeg_quality": "x"}, InvalidParams), ({"no_such_option": 1}, UnknownName)):
+    refused: tuple[tuple[dict[str, object], type[Exception]], ...] = (
+        ({"save_init_img": True}, NotSupported),
+        ({"jpeg_quality": "x"}, InvalidParams),
+        ({"no_such_option": 1}, UnknownName),
+    )
+    for bad, error in refused:
         with pytest.raises(error):
             store.set_many({"CLIP_stop_at_last_layers": 2, **bad})
     with pytest.raises(UnknownName, match="checkpoint 'nope'"):
@@ -297,7 +302,7 @@ def test_a_file_that_a1111_wrote_is_used_as_far_as_it_goes_and_kept(tmp_path, ca
     path = tmp_path / "config.json"
     theirs = {
         "jpeg_quality": 70.0,
-        "save_mask": True,
+        "save_init_img": True,
         "randn_source": "NV",
         "CLIP_stop_at_last_layers": 99,
         "an_extension_option": {"a": 1},
@@ -307,7 +312,7 @@ def test_a_file_that_a1111_wrote_is_used_as_far_as_it_goes_and_kept(tmp_path, ca
     store = OptionsStore(path)
     assert (store.get("jpeg_quality"), store.get("randn_source"), store.get("CLIP_stop_at_last_layers")) == (70, "NV", 1)
     assert store.get("samples_save") is True
-    assert "save_mask" in caplog.text and "CLIP_stop_at_last_layers" in caplog.text
+    assert "save_init_img" in caplog.text and "CLIP_stop_at_last_layers" in caplog.text
     assert "randn_source" not in caplog.text and "an_extension_option" not in caplog.text
     store.set_many({"samples_format": "jpg"})
     assert json.loads(path.read_text()) == {**theirs, "samples_format": "jpg"}
@@ -344,7 +349,7 @@ def test_overrides_act_on_one_request_only(store):
 
 
 @pytest.mark.parametrize(
-    ("bad", "error"), [({"save_mask": True}, NotSupported), ({"nope": 1}, UnknownName), ({"jpeg_quality": "x"}, InvalidParams)]
+    ("bad", "error"), [({"save_init_img": True}, NotSupported), ({"nope": 1}, UnknownName), ({"jpeg_quality": "x"}, InvalidParams)]
 )
 def test_overrides_are_refused_as_settings_are(store, bad, error):
     with pytest.raises(error):

@@ -20,6 +20,8 @@ class Picture(BaseModel):
     """Relative to the outputs folder; null: kept in memory for a while."""
     infotext: str
     url: str
+    beside: int | None
+    """The number of the picture that it is shown beside, as its mask is; null for all others."""
 
     @classmethod
     def of(cls, view: PictureView, root: str) -> "Picture":
@@ -34,6 +36,7 @@ class Picture(BaseModel):
             saved_as=view.path,
             infotext=view.infotext,
             url=f"{root}/api/v1/pictures/{view.id}",
+            beside=view.beside,
         )
 
 
@@ -68,7 +71,7 @@ class Job(BaseModel):
     interrupted: bool
     pictures: list[Picture]
     beside: list[Picture]
-    """Masks and the like, where options ask for them; kept in memory for a while."""
+    """Masks and the like, where options ask for them; in memory for a while unless they are saved."""
     grid: Picture | None
     """All pictures in one, once the job has ended."""
     grids: list[Picture]

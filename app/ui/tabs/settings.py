@@ -171,6 +171,8 @@ SECTIONS: tuple[tuple[str, tuple[Setting, ...]], ...] = (
             Setting("overlay_inpaint", "Lay the original over the result outside the mask"),
             Setting("return_mask", "Show the mask among the results"),
             Setting("return_mask_composite", "Show what was drawn under the mask among the results"),
+            Setting("save_mask", "Save the mask beside the picture", "Its name ends in -mask."),
+            Setting("save_mask_composite", "Save what was drawn under the mask, alone", "Its name ends in -mask-composite."),
         ),
     ),
     (

@@ -153,7 +153,18 @@ class FlatEngine:
                 pixels[:] = job.images[0]()[0, 0]
             if params.has_hires and params.save_images_before_highres_fix:
                 self._tell(PictureDone(job.id, index, pixels // 2, seed, "pocket", SHA256, first_pass=True))
-            self._tell(PictureDone(job.id, index, pixels, seed, "pocket", SHA256, {"Test field": "yes"}))
+            self._tell(PictureDone(job.id, index, pixels, seed, "pocket", SHA256, {"Test field": "yes"}, _beside(job)))
+
+
+def _beside(job: EngineJob) -> dict[str, np.ndarray]:
+    """Flat ones, for the masks that the job wants."""
+    params = job.params
+    if job.mask is None:
+        return {}
+    wanted = {name: getattr(params, f"return_{name}") or getattr(params, f"save_{name}") for name in ("mask", "mask_composite")}
+    size = params.height, params.width
+    shades = {"mask": np.full((*size, 3), 255, np.uint8), "mask_composite": np.full((*size, 4), 128, np.uint8)}
+    return {name: shades[name] for name, is_wanted in wanted.items() if is_wanted}
 
 
 def name_checkpoint(params: GenerationParams) -> GenerationParams:

@@ -10,6 +10,7 @@ from app.jobs import Jobs, OptionsStore
 from app.jobs.files import FileName, Outputs
 from app.jobs.grids import grid_rows
 from app.metadata import params_of_chunk, read_picture
+from app.schema.disk import DiskFull
 from app.schema.errors import InvalidParams
 from app.schema.params import make_params
 
@@ -192,6 +193,62 @@ def test_the_chunk_names_no_start_picture(jobs):
     assert params.colour_source == params.latent_mask == "", "a job made of it seeks no picture that is not there"
     older = text.replace("0" * 64, "a" * 64)  # files of earlier days
     assert older != text and params_of_chunk(older) == params
+
+
+MASKED = {"mode": "img2img", "save_mask": True, "save_mask_composite": True}
+
+
+def masked(jobs: Jobs, **values):
+    """A job with a mask."""
+    buffer = io.BytesIO()
+    Image.new("RGB", (16, 8), "white").save(buffer, "PNG")
+    return made(jobs, init_images=[jobs.inputs.add(buffer.getvalue())], mask=jobs.inputs.add_mask(buffer.getvalue()), **MASKED | values)
+
+
+def test_masks_are_saved_behind_their_picture_and_shown_only_if_asked_for(jobs, options):
+    options.set_many({"save_to_dirs": False, "samples_filename_pattern": "[seed]", "grid_save": False})
+    view = masked(jobs, n_iter=2)
+    names = ["00000-100", "00001-100-mask", "00002-100-mask-composite", "00003-101", "00004-101-mask", "00005-101-mask-composite"]
+    assert saved(jobs) == [f"img2img-images/{name}.png" for name in names] and view.beside == ()
+    folder = jobs.outputs.root / "img2img-images"
+    record = read_picture((folder / "00005-101-mask-composite.png").read_bytes())
+    assert record.text == view.pictures[1].infotext, "it says what it belongs to"
+    assert [Image.open(io.BytesIO((folder / f"{names[place]}.png").read_bytes())).mode for place in (1, 2)] == ["RGB", "RGBA"]
+
+
+def test_masks_that_are_shown_and_saved_are_one_file_each(jobs, options):
+    options.set_many({"save_to_dirs": False, "samples_filename_pattern": "[seed]", "samples_format": "jpg"})
+    view = masked(jobs, return_mask_composite=True, save_mask_composite=True, save_mask=False)
+    assert [(one.beside, one.path, one.infotext) for one in view.beside] == [(0, "img2img-images/00001-100-mask-composite.jpg", "")]
+    assert Image.open(io.BytesIO(jobs.picture_bytes(view.beside[0].id))).format == "JPEG"
+    shown = masked(jobs, return_mask=True, **dict.fromkeys(("save_mask", "save_mask_composite"), False)).beside
+    assert [(one.path, one.format) for one in shown] == [(None, "png")] and read_picture(jobs.picture_bytes(shown[0].id)).text == ""
+
+
+def test_masks_of_pictures_that_are_not_saved_are_not_saved(jobs):
+    buffer = io.BytesIO()
+    Image.new("RGB", (16, 8), "white").save(buffer, "PNG")
+    params = small(init_images=[jobs.inputs.add(buffer.getvalue())], mask=jobs.inputs.add_mask(buffer.getvalue()), **MASKED)
+    view = jobs.wait(jobs.submit(params, client="me", save=False), 10)
+    assert view.state == "done" and view.beside == () and saved(jobs) == []
+
+
+def test_a_mask_that_the_disk_refuses_is_shown_and_told(jobs, monkeypatch):
+    save_in = Outputs.save_in
+
+    def refuse(self, folder, name, *rest):
+        if name.stem.endswith("-mask"):
+            raise DiskFull("The disk is full: the picture could not be saved.")
+        return save_in(self, folder, name, *rest)
+
+    monkeypatch.setattr(Outputs, "save_in", refuse)
+    buffer = io.BytesIO()
+    Image.new("RGB", (16, 8), "white").save(buffer, "PNG")
+    start, mask = jobs.inputs.add(buffer.getvalue()), jobs.inputs.add_mask(buffer.getvalue())
+    view = jobs.wait(jobs.submit(small(init_images=[start], mask=mask, **MASKED), client="me"), 10)
+    assert view.state == "failed" and "The disk is full" in view.error.message
+    assert len(view.pictures) == 1 and [one.path for one in view.beside] == [None]
+    assert jobs.picture_bytes(view.beside[0].id), "nothing is lost"
 
 
 @pytest.mark.parametrize(

@@ -137,6 +137,24 @@ def test_a_lossy_format_does_not_reach_what_a_script_draws_on(jobs, engine, opti
     assert [tuple(each.images[0]()[0, 0]) for each in engine.jobs] == [(200, 30, 90)] * 3
 
 
+LOOPS = ScriptCall(name="loopback", arguments=(2, 0.5, "Linear", "None"))
+LINES = ScriptCall(name="prompts from file or textbox", arguments=(False, False, "start", "a tree\na lake"))
+
+
+@pytest.mark.parametrize(("call", "answered"), [(LOOPS, [None, None, None]), (LINES, [None, 0, None, 1])], ids=["loopback", "lines"])
+def test_masks_of_a_scripts_pictures_are_kept_and_in_the_answer_where_a1111_has_them(jobs, options, call, answered):
+    options.set_many({"save_to_dirs": False, "samples_filename_pattern": "[seed]"})
+    start, mask = jobs.inputs.add(png((16, 8))), jobs.inputs.add_mask(png((16, 8)))
+    params = small(prompt="a house", mode="img2img", init_images=(start,), mask=mask, return_mask=True, save_mask_composite=True)
+    view = jobs.wait(jobs.submit(params, client="me", script=call), 10)
+    assert view.state == "done" and [picture.number for picture in view.pictures] == [0, 1]
+    assert [one.beside for one in view.beside] == [0, 1] and all(jobs.picture_bytes(one.id) for one in view.beside)
+    assert [one.beside for one in view.shown] == answered
+    files = sorted(path.name for path in (jobs.outputs.root / "img2img-images").iterdir())
+    assert [name.endswith("-mask-composite.png") for name in files] == [False, True, False, True]
+    assert jobs.list("me")[0].beside == view.beside
+
+
 def test_a_table_takes_further_scripts(settings, engine, options):
     def plan(setting, given):
         def steps():

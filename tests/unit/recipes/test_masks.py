@@ -188,7 +188,7 @@ def test_pictures_and_masks_of_every_shape(size, mask_size, mode, only_masked) -
     assert seen.shape == ((size[1], size[0], 3) if mode == LATENT and not only_masked else (64, 64, 3))
     touched = canvas.finish(start, picture(64, 64))
     assert touched.pixels.shape == ((size[1], size[0], 3) if only_masked else (64, 64, 3))
-    assert [beside.shape[2] for beside in touched.beside] == [3, 4]
+    assert {name: beside.shape[2] for name, beside in touched.beside.items()} == {"mask": 3, "mask_composite": 4}
 
 
 @pytest.mark.parametrize(
