@@ -1,6 +1,9 @@
 """What routes may use; server.py makes these and hands them in."""
 
 from dataclasses import dataclass, field
+from functools import partial
+
+from anyio import CapacityLimiter
 
 from app.api.machine import Machine
 from app.downloads import Downloads
@@ -35,6 +38,8 @@ class Services:
     patience_s: float = 15.0
     """After so long a waiting answer begins with a blank, and again every so often: proxies cut connections that say nothing."""
     machine: Machine = field(default_factory=Machine)
+    enlarging: CapacityLimiter = field(default_factory=partial(CapacityLimiter, 1))
+    """Turns of enlarging: a large picture takes a gigabyte meanwhile, and who waits for a turn holds no thread."""
 
     def scope_of(self, client: str) -> str | None:
         """Whose jobs a client may see and change where it names none of its own: everybody's (None) on a server for this machine only,

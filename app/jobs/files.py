@@ -26,6 +26,7 @@ else:
 
 FOLDERS: Mapping[Mode, str] = MappingProxyType({"txt2img": "txt2img-images", "img2img": "img2img-images"})
 GRID_FOLDERS: Mapping[Mode, str] = MappingProxyType({"txt2img": "txt2img-grids", "img2img": "img2img-grids"})
+EXTRAS_FOLDER = "extras-images"
 TEMPORARY = ".tmp"
 _MARK = re.compile(r"\.(?:[a-z]+-)?\d{4,6}\.tmp|\.[0-9a-f]{32}\.tmp|\..+\.\d+\.tmp")
 """Hidden files that are, or were, being written."""

@@ -155,7 +155,7 @@ def _decoding() -> Iterator[None]:
 
 def _flatten(picture: Image.Image, background: str) -> Image.Image:
     """RGB over `background` where the picture is transparent."""
-    picture = _eight_bit(picture)
+    picture = eight_bit(picture)
     if not picture.has_transparency_data:
         return picture.convert("RGB")
     layer = picture.convert("RGBA")
@@ -165,7 +165,7 @@ def _flatten(picture: Image.Image, background: str) -> Image.Image:
 
 
 def _grey(picture: Image.Image, *, cut: bool) -> Image.Image:
-    picture = _eight_bit(picture)
+    picture = eight_bit(picture)
     if not picture.has_transparency_data:
         return picture.convert("L")
     layer = picture.convert("RGBA")
@@ -175,7 +175,7 @@ def _grey(picture: Image.Image, *, cut: bool) -> Image.Image:
     return alpha.point(lambda value: 255 if value > MOST_TRANSPARENT else 0) if cut else alpha
 
 
-def _eight_bit(picture: Image.Image) -> Image.Image:
+def eight_bit(picture: Image.Image) -> Image.Image:
     """16 bits of grey scaled to 8; Pillow's own conversion cuts at 255."""
     if not picture.mode.startswith("I"):
         return picture

@@ -1,13 +1,13 @@
 """Where the options want a picture's file: its folder and its name."""
 
 from collections.abc import Mapping
-from pathlib import Path
+from pathlib import Path, PurePath
 from types import MappingProxyType
 
-from app.jobs.files import FOLDERS, GRID_FOLDERS, FileName
+from app.jobs.files import EXTRAS_FOLDER, FOLDERS, GRID_FOLDERS, FileName
 from app.jobs.options import OptionsView
 from app.jobs.patterns import NameFacts, file_stem, folders
-from app.jobs.safe_names import safe_folders
+from app.jobs.safe_names import safe_folders, safe_name
 
 GRID_NUMBER_DIGITS = 4
 FIRST_PASS = "-before-highres-fix"
@@ -42,6 +42,19 @@ def grid_place(root: Path, options: OptionsView, facts: NameFacts, suffix: str) 
         options,
         facts,
     ), name
+
+
+def extras_place(root: Path, options: OptionsView, suffix: str, *, original: str = "", folder: str = "") -> tuple[Path, FileName]:
+    """(folder, name) of an enlarged picture; as in A1111 there are no folders by date.
+
+    `original` is the name of the file that it was made of, if it is one of several; `folder`, below the outputs folder, goes before the
+    options'.
+    """
+    stem = safe_name(PurePath(original).stem) if options.switch("use_original_name_batch") else ""
+    name = FileName(stem=stem, suffix=suffix, numbered=not stem)
+    chosen = safe_folders(folder)
+    below = chosen[1:] if chosen[:1] == ("outputs",) else chosen
+    return root.joinpath(*below) if below else _folder(root, options, EXTRAS_FOLDER, "outdir_samples", "outdir_extras_samples"), name
 
 
 def _folder(root: Path, options: OptionsView, usual: str, *names: str) -> Path:

@@ -25,6 +25,7 @@ from app.jobs.live import LiveJob
 from app.jobs.memory import PictureMemory
 from app.jobs.options import OptionsStore, OptionsView
 from app.jobs.pictures import OnSaved, Pictures
+from app.jobs.saved_extras import SavedExtras
 from app.jobs.views import ENDED, JobPreview, JobState, JobView, PictureView, QueueCounts, RequestKey
 from app.jobs.work import OnStarted, Work
 from app.metadata.styles import Style
@@ -66,6 +67,7 @@ class Jobs:
         self.options = options
         self.inputs = Inputs(settings.data_dir / "cache" / "inputs")
         self.outputs = Outputs(settings.outputs)
+        self.extras = SavedExtras(self.outputs, on_saved)
         self.scripts = scripts or ScriptTable()
         self._resolve, self._styles, self._accepting = resolve, styles, Lock()
         self._database = Database(settings.data_dir / "darkroom.sqlite3")

@@ -30,7 +30,7 @@ MAX_LIST_ITEMS = 1_000
 
 KEPT: Mapping[str, str] = MappingProxyType(
     {
-        "naming": "files that come from a batch of files are named like the others so far",
+        "naming": "files are not named so yet",
         "folders": "this folder is chosen when the server starts, with --outputs-dir and --data-dir",
         "grid": "grids with legends are not there yet",
         "extra_files": "of unfinished pictures no files are saved yet",

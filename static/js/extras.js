@@ -8,8 +8,6 @@ import { attempt } from "./notes.js";
 
 const MODES = { single: "Single picture", batch: "Several pictures", folder: "A folder" };
 const KINDS = /\.(png|jpe?g|webp|avif|gif|bmp|tiff?)$/i;
-/** How a format's files begin, in base64; AVIF begins with a length. */
-const STARTS = { iVBOR: "png", "/9j/": "jpeg", UklGR: "webp" };
 
 async function inBase64(file) {
   const reader = new FileReader();
@@ -21,10 +19,10 @@ async function inBase64(file) {
   return (await read).split(",")[1] ?? "";
 }
 
-function asFile(text, name) {
-  const bytes = Uint8Array.from(atob(text), (letter) => letter.charCodeAt(0));
-  const type = Object.entries(STARTS).find(([start]) => text.startsWith(start))?.[1] ?? "avif";
-  return new File([bytes], name.replace(/(\.[^.]*)?$/, `.${type === "jpeg" ? "jpg" : type}`), { type: `image/${type}` });
+function asFile({ picture, format }, name) {
+  const bytes = Uint8Array.from(atob(picture), (letter) => letter.charCodeAt(0));
+  const type = format === "jpg" ? "jpeg" : format;
+  return new File([bytes], name.replace(/(\.[^.]*)?$/, `.${format}`), { type: `image/${type}` });
 }
 
 class Extras extends HTMLElement {
@@ -66,7 +64,8 @@ class Extras extends HTMLElement {
     const upscalers = () => h("select", {}, ...JSON.parse(this.getAttribute("upscalers")).map((name) => h("option", { value: name }, name)));
     const to = h("select", {}, h("option", { value: "0" }, "by a factor"), h("option", { value: "1" }, "to a size"));
     this.fields = { mode: to, factor: number(4, 1, 16, 0.05), width: number(512, 8, 16384, 8), height: number(512, 8, 16384, 8),
-      crop: h("input", { type: "checkbox", checked: true }), first: upscalers(), second: upscalers(), share: number(0, 0, 1, 0.01) };
+      crop: h("input", { type: "checkbox", checked: true }), first: upscalers(), second: upscalers(), share: number(0, 0, 1, 0.01),
+      folder: h("input", { type: "text", placeholder: "extras-images", maxlength: "200", title: "A folder below the outputs folder" }) };
     this.fields.first.value = "Lanczos";
     const { mode, factor, width, height, crop, first, second, share } = this.fields;
     const bySize = [field("upscaling_resize_w", "Width", width), field("upscaling_resize_h", "Height", height), field("upscaling_crop", "Cut to fit", crop)];
@@ -77,8 +76,10 @@ class Extras extends HTMLElement {
     };
     mode.addEventListener("change", shown);
     shown();
+    this.into = field("output_dir", "Save in the folder", this.fields.folder);
     return h("fieldset", {}, h("legend", { class: "dk-hidden" }, "How to enlarge"), field("resize_mode", "Enlarge", mode), ...byFactor, ...bySize,
-      field("upscaler_1", "Upscaler", first), field("upscaler_2", "Second upscaler", second), field("upscaler_2_visibility", "Share of the second", share));
+      field("upscaler_1", "Upscaler", first), field("upscaler_2", "Second upscaler", second), field("upscaler_2_visibility", "Share of the second", share),
+      this.into);
   }
 
   /** Takes a picture that is sent from another tab. */
@@ -93,6 +94,7 @@ class Extras extends HTMLElement {
     this.box.node.hidden = mode !== "single";
     this.batch.hidden = mode !== "batch";
     this.folder.hidden = mode !== "folder";
+    this.into.hidden = mode !== "folder";
     this.box.clear();
     this.take([]);
   }
@@ -105,16 +107,17 @@ class Extras extends HTMLElement {
   }
 
   request() {
-    const { mode, factor, width, height, crop, first, second, share } = this.fields;
-    return { resize_mode: Number(mode.value), upscaling_resize: Number(factor.value), upscaling_resize_w: Number(width.value),
-      upscaling_resize_h: Number(height.value), upscaling_crop: crop.checked, upscaler_1: first.value, upscaler_2: second.value,
-      extras_upscaler_2_visibility: Number(share.value) };
+    const { mode, factor, width, height, crop, first, second, share, folder } = this.fields;
+    const size = mode.value === "1" ? { width: Number(width.value), height: Number(height.value), crop: crop.checked }
+      : { factor: Number(factor.value) };
+    return { ...size, upscaler: first.value, second_upscaler: second.value, second_share: Number(share.value),
+      folder: this.mode === "folder" ? folder.value.trim() : "" };
   }
 
   /** One picture after the other; one that fails is told, and the others follow. */
   async run() {
     if (!this.files.length) throw new Error("Choose a picture first.");
-    const [files, asked, failed] = [this.files, this.request(), []];
+    const [files, asked, several, failed] = [this.files, this.request(), this.mode !== "single", []];
     this.clear();
     this.stopped = false;
     this.go.disabled = true;
@@ -124,9 +127,9 @@ class Extras extends HTMLElement {
       if (this.stopped) break;
       setText(this.told, files.length > 1 ? `Enlarging ${done + failed.length + 1} of ${files.length} …` : "Enlarging …");
       try {
-        const body = { ...asked, image: await inBase64(file) };
-        const answer = await call("sdapi/v1/extra-single-image", { method: "POST", json: body });
-        this.add(asFile(answer.image, file.name));
+        const json = { ...asked, picture: await inBase64(file), name: several ? file.name : "" };
+        const answer = await call("api/v1/extras", { method: "POST", json });
+        this.add(asFile(answer, file.name), answer);
         done += 1;
       } catch (error) {
         failed.push(`${file.name}: ${error.message}`);
@@ -137,14 +140,15 @@ class Extras extends HTMLElement {
     setText(this.told, [`${done} of ${files.length} done.`, ...failed].join(" "));
   }
 
-  add(file) {
+  add(file, { saved_as: savedAs, problem }) {
     const address = URL.createObjectURL(file);
     this.addresses.push(address);
     const size = h("span");
     const image = h("img", { src: address, alt: file.name, onload: () => setText(size, `${image.naturalWidth} × ${image.naturalHeight}`) });
     const send = (target, label, icon) => h("button", { type: "button", class: `dk-action dk-icon-${icon}`, onclick: () => attempt(() => sendFile(target, file)) }, label);
+    const kept = h("p", { class: "dk-plain-note" }, savedAs ? `Saved as ${savedAs}` : `Not saved. ${problem}`);
     this.results.append(h("figure", {}, image, h("figcaption", { class: "dk-actions-row" }, file.name, size,
-      h("a", { class: "dk-action dk-icon-download", href: address, download: file.name }, "Download"), send("img2img", "Send to img2img", "image"))));
+      h("a", { class: "dk-action dk-icon-download", href: address, download: file.name }, "Download"), send("img2img", "Send to img2img", "image")), kept));
   }
 
   clear() {

@@ -2,6 +2,7 @@
 
 import io
 import re
+from pathlib import Path
 
 import pytest
 from PIL import Image
@@ -107,6 +108,25 @@ def test_extras_enlarge_one_picture_or_several(darkroom: Darkroom, several: bool
     expect(page.locator("#extras_gallery figure")).to_have_count(len(files), timeout=PATIENCE_MS)
     expect(page.locator("#extras_gallery figcaption").first).to_contain_text("48 × 32")
     expect(page.locator("#extras_told")).to_have_text(f"{len(files)} of {len(files)} done.")
+    expect(page.locator("#extras_gallery figure").first).to_contain_text(re.compile(r"Saved as extras-images/(0|\d{5})(-\d+)?\.png"))
+
+
+def test_a_folder_is_enlarged_into_a_folder_of_ones_choice(darkroom: Darkroom, server_data: Path, tmp_path: Path) -> None:
+    page = darkroom.page
+    for name in ("hill", "lake"):
+        (tmp_path / f"{name}.png").write_bytes(png((24, 16)))
+    darkroom.show("extras")
+    expect(page.locator("#extras_output_dir")).to_be_hidden()
+    page.locator("#extras_mode_folder").click()
+    page.locator("#extras_folder").set_input_files(str(tmp_path))
+    page.locator("#extras_output_dir").fill("walks/large")
+    page.locator("#extras_upscaling_resize").fill("2")
+    page.locator("#extras_generate").click()
+    expect(page.locator("#extras_told")).to_have_text("2 of 2 done.", timeout=PATIENCE_MS)
+    for name in ("hill", "lake"):
+        with Image.open(server_data / "outputs" / "walks" / "large" / f"{name}.png") as picture:
+            assert picture.size == (48, 32)
+    expect(page.locator("#extras_gallery")).to_contain_text("Saved as walks/large/hill.png")
 
 
 def test_a_file_that_is_no_picture_is_told_and_the_others_follow(darkroom: Darkroom) -> None:

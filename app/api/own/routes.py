@@ -4,6 +4,7 @@ from fastapi import APIRouter
 
 from app.api.own.downloads import download_routes
 from app.api.own.events import event_routes
+from app.api.own.extras import extras_routes
 from app.api.own.facts import fact_routes
 from app.api.own.gallery import gallery_routes
 from app.api.own.gallery_files import gallery_file_routes
@@ -31,6 +32,7 @@ def own_router(services: Services) -> APIRouter:
         fact_routes,
         gallery_routes,
         gallery_file_routes,
+        extras_routes,
     )
     for topic in topics:
         router.include_router(topic(services))

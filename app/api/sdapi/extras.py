@@ -1,16 +1,14 @@
 """POST /sdapi/v1/extra-single-image and extra-batch-images: enlarging without a model."""
 
-from anyio import CapacityLimiter, to_thread
+from anyio import to_thread
 from fastapi import APIRouter
-from PIL import Image
 
 from app.api.sdapi.errors import FourKeyError
 from app.api.sdapi.pictures import encode_base64, open_base64
 from app.api.sdapi.requests import ExtraBatchRequest, ExtraSingleRequest
-from app.api.sdapi.upscale import Upscale
 from app.api.services import Services
+from app.api.upscale import Upscale, encoded
 from app.jobs import OptionsView
-from app.metadata import PictureRecord, encode_picture, save_png_bytes
 from app.schema.errors import NotSupported, TooLarge, shown
 from app.schema.upscalers import IMAGE_UPSCALERS, NO_UPSCALER
 
@@ -25,14 +23,11 @@ def extras_routes(services: Services) -> APIRouter:
     """A1111's Extras tab."""
     router = APIRouter()
 
-    one_at_a_time = CapacityLimiter(1)
-    """A large picture takes a gigabyte while it is enlarged; who waits here holds no thread."""
-
     @router.post("/extra-single-image")
     async def extra_single_image(request: ExtraSingleRequest) -> dict[str, str]:
         """Enlarges one picture."""
         wanted, options = _checked(request), services.options.view()
-        image = await to_thread.run_sync(_upscaled, request.image, wanted, options, limiter=one_at_a_time)
+        image = await to_thread.run_sync(_upscaled, request.image, wanted, options, limiter=services.enlarging)
         return {"html_info": f"<p>{wanted.info()}</p>", "image": image}
 
     @router.post("/extra-batch-images")
@@ -43,7 +38,7 @@ def extras_routes(services: Services) -> APIRouter:
             raise TooLarge(f"There are {len(request.imageList)} pictures; the limit is {MAX_BATCH} at a time.")
         images: list[str] = []
         for picture in request.imageList:
-            images.append(await to_thread.run_sync(_upscaled, picture.data, wanted, options, limiter=one_at_a_time))
+            images.append(await to_thread.run_sync(_upscaled, picture.data, wanted, options, limiter=services.enlarging))
             if sum(map(len, images)) > MAX_BATCH_CHARS:
                 raise TooLarge(f"The results are larger than {MAX_BATCH_CHARS // 1024**2} MB together; send fewer pictures at a time.")
         return {"html_info": f"<p>{wanted.info() if images else ''}</p>", "images": images}
@@ -72,13 +67,4 @@ def _checked(request: ExtraSingleRequest | ExtraBatchRequest) -> Upscale:
 
 def _upscaled(text: str | None, wanted: Upscale, options: OptionsView) -> str:
     picture, record = open_base64(text)
-    return encode_base64(_encoded(wanted.apply(picture), record, wanted.info(), options))
-
-
-def _encoded(picture: Image.Image, record: PictureRecord, done: str, options: OptionsView) -> bytes:
-    """In the options' format, with what the picture said before; a PNG also says what was done to it."""
-    kind = options.text("samples_format")
-    if kind == "png":
-        return save_png_bytes(picture, record.text, {"postprocessing": done})
-    quality, lossless = int(options.number("jpeg_quality")), options.switch("webp_lossless")
-    return encode_picture(picture, done or record.text, kind, quality=quality, lossless=lossless)
+    return encode_base64(encoded(wanted.apply(picture), record, wanted.info(), options, ("postprocessing",))[0])

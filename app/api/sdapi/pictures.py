@@ -1,13 +1,13 @@
 """Pictures in JSON: base64 with or without a `data:` prefix."""
 
 import binascii
-import io
 from base64 import b64decode, b64encode
 
-from PIL import Image, ImageOps
+from PIL import Image
 
 from app.api.sdapi.errors import FourKeyError, invalid_image
-from app.jobs.inputs import FORMATS, Inputs, check_pixels
+from app.api.upscale import opened
+from app.jobs import Inputs
 from app.metadata import PictureRecord, read_picture
 from app.schema.errors import BadPicture, NotSupported
 
@@ -69,12 +69,8 @@ def open_base64(text: object) -> tuple[Image.Image, PictureRecord]:
     """
     data = decode_base64(text)
     try:
-        record = read_picture(data)  # checks the sizes before anything is decoded
-        with Image.open(io.BytesIO(data), formats=FORMATS) as opened:
-            check_pixels(opened)
-            picture = ImageOps.exif_transpose(opened)
-        return picture.convert("RGBA" if picture.mode in ("RGBA", "LA") else "RGB"), record
-    except (BadPicture, OSError, ValueError, SyntaxError, EOFError, Image.DecompressionBombError) as error:
+        return opened(data)
+    except BadPicture as error:
         raise invalid_image() from error
 
 

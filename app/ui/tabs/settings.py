@@ -57,6 +57,8 @@ SECTIONS: tuple[tuple[str, tuple[Setting, ...]], ...] = (
             Setting("outdir_samples", "Folder of all pictures", "Below outputs, as outputs/mine; empty: the next two."),
             Setting("outdir_txt2img_samples", "Folder of txt2img's pictures"),
             Setting("outdir_img2img_samples", "Folder of img2img's pictures"),
+            Setting("outdir_extras_samples", "Folder of enlarged pictures"),
+            Setting("use_original_name_batch", "Pictures that are enlarged together keep their names"),
             Setting("outdir_grids", "Folder of all grids", "Empty: the next two."),
             Setting("outdir_txt2img_grids", "Folder of txt2img's grids"),
             Setting("outdir_img2img_grids", "Folder of img2img's grids"),

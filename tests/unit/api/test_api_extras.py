@@ -10,7 +10,8 @@ import pytest
 from PIL import Image
 from starlette.testclient import TestClient
 
-from app.api.sdapi.upscale import Upscale
+from app.api.upscale import Upscale
+from app.jobs import DiskFull, Outputs
 from app.metadata import save_png_bytes
 from app.schema.errors import InvalidParams
 from tests.unit.jobs.conftest import wait_for
@@ -53,6 +54,81 @@ def test_pictures_in_another_format(world: World, client: TestClient) -> None:
     world.options.set_many({"samples_format": "jpg"})
     answer = client.post("/sdapi/v1/extra-single-image", json={"image": picture(), "upscaler_1": "Lanczos"}).json()
     assert Image.open(io.BytesIO(base64.b64decode(answer["image"]))).format == "JPEG"
+
+
+def enlarged(client: TestClient, **fields: object) -> dict:
+    response = client.post("/api/v1/extras", json={"picture": picture((16, 8)), "factor": 2, **fields})
+    assert response.status_code == 200, response.text
+    return response.json()
+
+
+def files(world: World) -> list[str]:
+    root = world.settings.outputs
+    return sorted(path.relative_to(root).as_posix() for path in root.rglob("*") if path.is_file())
+
+
+def test_the_pages_extras_are_saved_with_what_was_done_and_are_in_the_gallery(world: World, client: TestClient) -> None:
+    text = "a cat\nSteps: 3, Sampler: Euler, Seed: 1"
+    given = base64.b64encode(save_png_bytes(Image.new("RGB", (16, 8)), text)).decode()
+    told = enlarged(client, picture=given)
+    assert (told["saved_as"], told["problem"], told["format"]) == ("extras-images/00000.png", None, "png")
+    data = (world.settings.outputs / told["saved_as"]).read_bytes()
+    assert data == base64.b64decode(told["picture"])
+    found = Image.open(io.BytesIO(data))
+    done = "Postprocess upscale by: 2.0, Postprocess upscaler: Lanczos"
+    assert found.size == (32, 16) and found.info == {"parameters": text, "postprocessing": done, "extras": done}
+    assert enlarged(client, width=24, height=24)["saved_as"] == "extras-images/00001.png", "numbers go on, without folders by date"
+    shown = client.get("/api/v1/gallery").json()["pictures"]
+    assert {(one["name"], one["width"]) for one in shown} == {("00000.png", 32), ("00001.png", 24)}
+    client.post("/sdapi/v1/extra-single-image", json={"image": given, "upscaler_1": "Lanczos"})
+    assert len(files(world)) == 2, "A1111's own request saves nothing"
+
+
+def test_several_keep_their_names_and_nothing_is_replaced(world: World, client: TestClient) -> None:
+    assert enlarged(client, name="a cat.jpg")["saved_as"] == "extras-images/a cat.png"
+    assert enlarged(client, name="a cat.webp", folder="outputs/mine")["saved_as"] == "mine/a cat.png"
+    assert enlarged(client, name="a cat.jpg")["saved_as"] == "extras-images/a cat-1.png"
+    world.options.set_many({"use_original_name_batch": False, "outdir_extras_samples": "outputs/large", "samples_format": "jpg"})
+    assert enlarged(client, name="a cat.jpg")["saved_as"] == "large/00000.jpg"
+    world.options.set_many({"outdir_samples": "outputs/all", "enable_pnginfo": False, "samples_format": "png"})
+    told = enlarged(client)
+    assert told["saved_as"] == "all/00000.png" and Image.open(io.BytesIO(base64.b64decode(told["picture"]))).info == {}
+
+
+@pytest.mark.parametrize("folder", ["../../elsewhere", "/etc", "C:\\windows", "outputs/../..", "..", "a\x00b", "x/" * 50])
+@pytest.mark.parametrize("name", ["", "../../../up.png", "/etc/passwd", "..", "CON.png"])
+def test_no_folder_and_no_name_leads_out_of_the_outputs(world: World, client: TestClient, folder: str, name: str) -> None:
+    saved_as = enlarged(client, folder=folder, name=name)["saved_as"]
+    root = world.settings.outputs.resolve()
+    assert (root / saved_as).resolve().is_relative_to(root) and files(world) == [saved_as]
+
+
+def test_a_full_disk_costs_nobody_the_picture(client: TestClient, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*_: object) -> None:
+        raise DiskFull("The disk is full: the picture could not be saved.")
+
+    monkeypatch.setattr(Outputs, "save_in", refuse)
+    told = enlarged(client)
+    assert told["saved_as"] is None and "The disk is full" in told["problem"] and told["picture"]
+
+
+@pytest.mark.parametrize(
+    ("fields", "status", "reason"),
+    [
+        ({"picture": "nonsense"}, 422, "no picture"),
+        ({"picture": ""}, 422, "The file is empty"),
+        ({"upscaler": "ESRGAN_4x"}, 404, "There is no upscaler 'ESRGAN_4x'"),
+        ({"factor": 100_000}, 422, "megapixels"),
+        ({"width": 64}, 422, "a width and a height"),
+        ({"width": 0, "height": 8}, 422, "width"),
+        ({"factor": None}, 422, "factor"),
+        ({"colour": 1}, 422, "colour"),
+    ],
+    ids=str,
+)
+def test_a_wrong_wish_gets_a_reason_and_leaves_no_file(world: World, client: TestClient, fields: dict, status: int, reason: str) -> None:
+    response = client.post("/api/v1/extras", json={"picture": picture((16, 8)), **fields})
+    assert response.status_code == status and reason in response.text and files(world) == []
 
 
 def test_captions_are_not_there_yet(client: TestClient) -> None:

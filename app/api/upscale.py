@@ -1,9 +1,15 @@
-"""The upscalers that need no model, as A1111's extras use them: Lanczos and Nearest through Pillow."""
+"""The upscalers that need no model, as A1111's extras use them: Lanczos and Nearest through Pillow; and the files that come of it."""
 
+import io
+from collections.abc import Iterable
 from dataclasses import dataclass
 
-from PIL import Image
+from PIL import Image, ImageOps
 
+from app.jobs import OptionsView
+from app.jobs.inputs import FORMATS, check_pixels, eight_bit
+from app.metadata import PictureRecord, encode_picture, read_picture, save_png_bytes
+from app.schema.errors import BadPicture
 from app.schema.upscalers import NO_UPSCALER
 from app.upscaling import times
 
@@ -52,3 +58,27 @@ class Upscale:
     @property
     def _mixes(self) -> bool:
         return self.second != NO_UPSCALER and self.second_share > 0
+
+
+def opened(data: bytes) -> tuple[Image.Image, PictureRecord]:
+    """The upright picture in a file (RGB, or RGBA where it has transparency; of an animation the first one) and its record.
+
+    BadPicture for what is no picture, TooLarge over MAX_PIXELS.
+    """
+    try:
+        record = read_picture(data)  # checks the sizes before anything is decoded
+        with Image.open(io.BytesIO(data), formats=FORMATS) as found:
+            check_pixels(found)
+            picture = eight_bit(ImageOps.exif_transpose(found))
+        return picture.convert("RGBA" if picture.mode in ("RGBA", "LA") else "RGB"), record
+    except (OSError, ValueError, SyntaxError, EOFError, Image.DecompressionBombError) as error:
+        raise BadPicture("The file is no picture that can be read, or it is cut short. PNG, JPEG, WebP, AVIF and GIF work.") from error
+
+
+def encoded(picture: Image.Image, record: PictureRecord, done: str, options: OptionsView, keywords: Iterable[str]) -> tuple[bytes, str]:
+    """(file, format): in the options' format, with what the picture said before; a PNG also says what was done to it, by these keywords."""
+    kind = options.text("samples_format")
+    if kind == "png":
+        return save_png_bytes(picture, record.text, dict.fromkeys(keywords, done)), kind
+    quality, lossless = int(options.number("jpeg_quality")), options.switch("webp_lossless")
+    return encode_picture(picture, done or record.text, kind, quality=quality, lossless=lossless), kind
