@@ -1,13 +1,15 @@
-"""`webui.py models convert|merge`: checkpoints made from checkpoints, on the command line."""
+"""`webui.py models list|info|convert|merge`: model files looked at, and checkpoints made from checkpoints, on the command line."""
 
 import argparse
 import os
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+from types import MappingProxyType
 from typing import Literal
 
 from app.cli.flags import server_settings
+from app.cli.model_list import describe_models, info_flags, list_flags, list_models
 from app.models import Catalog
 from app.models.diffusers_folder import is_diffusers_folder
 from app.models.folders import roots
@@ -15,6 +17,8 @@ from app.schema.errors import InvalidParams, UnknownName
 
 PROGRAM = "webui.py models"
 EXAMPLES = """examples:
+  webui.py models list --kind lora --family SDXL --sort date --descending
+  webui.py models info some-lora --hashes
   webui.py models convert some.ckpt some-fp16.safetensors --numbers fp16
   webui.py models convert models/Stable-diffusion/some-diffusers-folder some.safetensors
   webui.py models merge one.safetensors two.safetensors mixed --multiplier 0.4
@@ -22,14 +26,24 @@ EXAMPLES = """examples:
   webui.py models merge one one-with-style --method "No interpolation" --lora style:0.8
 """
 
+_LOOKING: Mapping[str, Callable[[argparse.Namespace], int]] = MappingProxyType({"list": list_models, "info": describe_models})
+
 
 def models(arguments: Sequence[str]) -> int:
     """Runs one of the commands; DarkroomError where it cannot be done."""
     parser = argparse.ArgumentParser(
-        PROGRAM, description="Make model files from model files.", epilog=EXAMPLES, allow_abbrev=False,
+        PROGRAM, description="Look at model files, and make some from others.", epilog=EXAMPLES, allow_abbrev=False,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )  # fmt: skip
-    commands = parser.add_subparsers(dest="command", required=True, metavar="convert|merge")
+    commands = parser.add_subparsers(dest="command", required=True, metavar="list|info|convert|merge")
+    for name, fill, about in (
+        ("list", list_flags, "model files of all kinds, searched, filtered and sorted"),
+        ("info", info_flags, "what is known of a model file: family, notes, training, hashes"),
+    ):
+        command = commands.add_parser(name, help=about, description=about[:1].upper() + about[1:] + ".", allow_abbrev=False)
+        fill(command)
+        command.add_argument("--json", action="store_true", help="JSON for programs.")
+        command.add_argument("--data-dir", metavar="DIR", help="Where models/ lies.")
     for name, fill, about in (
         ("convert", _convert_flags, "another file of the same checkpoint: safetensors, a number format, pruned, with another VAE"),
         ("merge", _merge_flags, "mix checkpoints: weighted sum, added difference, a weight for each block"),
@@ -42,6 +56,8 @@ def models(arguments: Sequence[str]) -> int:
         command.add_argument("--replace", action="store_true", help="Replace the result where it is there already.")
         command.add_argument("--data-dir", metavar="DIR", help="Where models/ lies, in which bare names are looked up.")
     options = parser.parse_args(arguments)
+    if options.command in _LOOKING:
+        return _LOOKING[options.command](options)
     files = _Files(options.data_dir)
     try:
         return _convert(options, files) if options.command == "convert" else _merge(options, files)

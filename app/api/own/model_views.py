@@ -151,7 +151,7 @@ class ModelPage(ModelCard):
     civitai_name: str | None
     """Model and version as Civitai calls them."""
     layout: str | None
-    """`safetensors`, `pickle`, `png`."""
+    """`safetensors`, `pickle`, `png`, or `folder` in diffusers' layout."""
     tensors: int
     parameters: int
     prediction: str | None

@@ -124,6 +124,8 @@ class HashJobs:
 
     def _compute(self, file: ModelFile) -> None:
         try:
+            if file.path.is_dir():
+                raise BadModelFile(f"{file.filename} is a folder of several files, for which sites have no hashes.")
             found = hashes_of(file.path, partial(self._progress, file), self._stopping.is_set)
             after = file.path.stat()
             if (after.st_size, after.st_mtime_ns) != (file.size_bytes, file.mtime_ns):

@@ -14,7 +14,7 @@ from app.models.cache import recogniser_version
 from app.models.catalog import Catalog, natural_key
 from app.models.facts import ModelFile
 from app.models.folders import Kind, roots
-from app.models.library.beside import CIVITAI, NOTES, Beside, Folders
+from app.models.library.beside import CIVITAI, NOTES, Beside, Folders, path_beside
 from app.models.library.cards import Card, CardPage, Search, find, used_cards, words_of
 from app.models.library.details import UNREAD, Details, read_details
 from app.models.library.hashing import HashJobs
@@ -149,7 +149,7 @@ class Library:
         self.marks.set([(card.file, replace(card.mark, notes=replace(card.said, **noted), **own))])
         self._catalog.want_hashes([card.file.path])
         if noted:
-            self._take([(card.file, Folders().beside(card.file.path))])
+            self._take([(card.file, Folders().beside(card.file))])
         with self._lock:
             for key, other in list(self._cards.items()):
                 if other.file.path == card.file.path or (card.file.sha256 is not None and other.file.sha256 == card.file.sha256):
@@ -183,7 +183,7 @@ class Library:
 
     def _write_notes(self, card: Card, noted: Mapping[str, Any]) -> None:
         try:
-            write_notes(card.file.path.with_suffix(NOTES), noted)
+            write_notes(path_beside(card.file, NOTES), noted)
         except CannotSave:
             if any(getattr(card.notes, name) not in (None, value) for name, value in noted.items()):
                 raise
@@ -202,7 +202,7 @@ class Library:
         cards: dict[tuple[Kind, str], Card] = {}
         self._unread = []
         for file in sorted(files, key=lambda file: natural_key(file.name)):
-            beside = folders.beside(file.path)
+            beside = folders.beside(file)
             stamp, known = kept.get(str(file.path), ("", None))
             current = stamp == _stamp(file, beside, self._version)
             if not current:
@@ -287,7 +287,7 @@ def _read(file: ModelFile) -> Known:
     remarks: list[str] = []
     notes, civitai = NO_NOTES, NOTHING_TOLD
     for ending in (NOTES, CIVITAI):
-        path = file.path.with_suffix(ending)
+        path = path_beside(file, ending)
         if path.is_file():
             try:
                 if ending == NOTES:

@@ -106,21 +106,23 @@ class Marks:
     def follow(self, files: Collection[ModelFile]) -> list[Path]:
         """Notes the hashes and new places of files that have marks; gives those that have to be hashed, so that marks can follow them."""
         here = {str(file.path): file.size_bytes for file in files}
-        fresh = []
         with self._lock:
             lost = {
                 record.size_bytes
                 for record in self._by_path.values()
                 if record.sha256 is not None and here.get(record.path) != record.size_bytes
             }
-            with self._writing() as connection:
-                for file in files if self._by_path else ():
-                    record = self._find(file) if file.sha256 is not None else None
-                    if record is not None and (record.sha256 is None or here.get(record.path) != record.size_bytes):
-                        record = replace(record, sha256=file.sha256, path=str(file.path), size_bytes=file.size_bytes)
-                        fresh.append(replace(record, number=_kept(connection, record)))
-            for record in fresh:
-                self._enter(record)
+            fresh = []
+            for file in files if self._by_path else ():
+                record = self._find(file) if file.sha256 is not None else None
+                if record is not None and (record.sha256 is None or here.get(record.path) != record.size_bytes):
+                    fresh.append(replace(record, sha256=file.sha256, path=str(file.path), size_bytes=file.size_bytes))
+            if fresh:
+                with self._writing() as connection:
+                    for record in fresh:
+                        _kept(connection, record)
+                for record in fresh:
+                    self._enter(record)
             unhashed = [file for file in files if file.sha256 is None]
             return [file.path for file in unhashed if file.size_bytes in lost or str(file.path) in self._by_path]
 

@@ -32,7 +32,7 @@ class ModelAbout:
     """One model file in depth."""
 
     layout: str | None = None
-    """`safetensors`, `pickle` or `png`."""
+    """`safetensors`, `pickle`, `png`, or `folder` in diffusers' layout."""
     tensors: int = 0
     parameters: int = 0
     prediction: str | None = None
