@@ -22,9 +22,11 @@ T = TypeVar("T")
 class Book:
     """Looks files up in a catalogue; headers and hashes are read when first asked for and remembered by the file's state."""
 
-    def __init__(self, of_kind: Callable[[Kind], Sequence[ModelFile]]) -> None:
-        """`of_kind`: the catalogue's files of a kind as they are now, sorted by name."""
-        self._of_kind = of_kind
+    def __init__(self, of_kind: Callable[[Kind], Sequence[ModelFile]], told_alias: Callable[[ModelFile], str | None]) -> None:
+        """`of_kind`: the catalogue's files of a kind as they are now, sorted by name. `told_alias`: a LoRA's second name (empty: it has
+        none) where it was read before, by this process or another; None where it was not.
+        """
+        self._of_kind, self._told_alias = of_kind, told_alias
         self._lock = threading.Lock()
         self._known: dict[tuple[object, ...], object] = {}
 
@@ -77,6 +79,9 @@ class Book:
         return next((file for file in files if wanted in (file.path.name, file.filename)), None)
 
     def _alias(self, file: ModelFile) -> str | None:
+        told = self._told_alias(file)  # thousands of headers need not be read again for a name that none has
+        if told is not None:
+            return told
         try:
             return self.adapter_facts(file).alias
         except BadModelFile:

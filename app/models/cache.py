@@ -68,6 +68,15 @@ class ModelCache:
         """What cards tell of files of all kinds: path to the stamp, and JSON whose form is the library's business."""
         return {path: (stamp, details) for path, stamp, details in self._rows("details")}
 
+    def aliases(self) -> dict[str, tuple[str, str]]:
+        """Second names in prompts, as far as cards of files know them: path to the stamp and the name (empty: the file has none)."""
+
+        def read(connection: sqlite3.Connection) -> list[Any]:
+            return connection.execute("SELECT path, stamp, json_extract(details, '$.details.alias') FROM details").fetchall()
+
+        found: list[Any] = []
+        return {path: (stamp, alias or "") for path, stamp, alias in self._do(read, found)}
+
     def keep_details(self, found: Mapping[str, tuple[str, str]]) -> None:
         """Keeps what cards tell of many files in one transaction."""
         self._write("INSERT OR REPLACE INTO details VALUES (?, ?, ?)", [(path, stamp, told) for path, (stamp, told) in found.items()])

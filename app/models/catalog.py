@@ -66,7 +66,8 @@ class Catalog:
         self._wanted: set[Path] = set()
         self._watchers: list[Callable[[], None]] = []
         self._hasher = Hasher(self._hashed)
-        self.book = Book(self.of_kind)
+        self._aliases: tuple[int, dict[str, tuple[str, str]]] | None = None
+        self.book = Book(self.of_kind, self._told_alias)
         """Finds LoRAs, embeddings, VAEs and hypernetworks by name."""
 
     # ------------------------------------------------------------ listing
@@ -193,6 +194,13 @@ class Catalog:
     def _list_once(self) -> None:
         if not self._listed:
             self.refresh()
+
+    def _told_alias(self, file: ModelFile) -> str | None:
+        if self._aliases is None or self._aliases[0] != self.revision:
+            self._aliases = self.revision, self.cache.aliases()
+        stamp, alias = self._aliases[1].get(str(file.path), ("", ""))
+        known = stamp.startswith(f"{stamp_of(file.size_bytes, file.mtime_ns)}:") and stamp.endswith(f":{self._version}")
+        return alias if known else None
 
     def _names(self) -> NameIndex:
         self._list_once()

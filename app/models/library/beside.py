@@ -12,6 +12,7 @@ PREVIEWS = (".preview.png", ".preview.jpg", ".preview.jpeg", ".preview.webp", ".
 """In the order in which they are chosen."""
 NOTES = ".json"
 CIVITAI = ".civitai.info"
+_ALL = (*PREVIEWS, NOTES, CIVITAI)
 
 
 def path_beside(file: ModelFile, ending: str) -> Path:
@@ -65,7 +66,7 @@ def _listed(folder: str) -> Mapping[str, str]:
     try:
         with os.scandir(folder) as entries:
             for entry in entries:
-                if entry.name.endswith((*PREVIEWS, NOTES, CIVITAI)):
+                if entry.name.endswith(_ALL):
                     state = entry.stat()
                     found[entry.name] = stamp_of(state.st_size, state.st_mtime_ns)
     except OSError:  # it went meanwhile; the next look through the folders will say so

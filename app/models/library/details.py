@@ -95,7 +95,7 @@ def split_words(text: str) -> tuple[str, ...]:
 
 def _checkpoint(file: ModelFile, path: Path, header: Header) -> Details:
     if file.facts is None:
-        return Details(problem=file.problem)
+        return Details(family=family_of_words(file.problem), problem=file.problem)
     return Details(family=family_of_name(file.facts.family, file.facts.family_title), form=file.facts.family_title)
 
 

@@ -182,6 +182,9 @@ class Library:
                     self._cards[card.file.kind, card.file.filename] = replace(card, mark=replace(card.mark, last_used=when))
 
     def _write_notes(self, card: Card, noted: Mapping[str, Any]) -> None:
+        embedded = self._catalog.settings.embedded_dir
+        if embedded is not None and card.file.path.is_relative_to(embedded.absolute()):
+            return  # the program's own folder is left as it is
         try:
             write_notes(path_beside(card.file, NOTES), noted)
         except CannotSave:

@@ -43,11 +43,11 @@ class Follower:
             folders = self._present()
             try:
                 self._follow(folders)
-            except (OSError, RuntimeError) as error:  # the system's limit of watched folders, say
-                log.warning("changes in the model folders are not told by the system (%s); they are looked for now and then", error)
+            except Exception:  # the system's limit of watched folders, a bad disk: models that come must show all the same
+                log.exception("following the model folders failed; they are looked through again later")
                 self.following.clear()
                 self._stop.wait(RESCAN_S)
-                self._on_change()
+                self._look()
 
     def _follow(self, folders: Sequence[Path]) -> None:
         """Until a folder comes or goes. What comes while the system begins to watch is seen by the look that follows."""
@@ -68,9 +68,15 @@ class Follower:
             now = time.monotonic()
             if (changed_at is not None and (not changes or now - changed_at > LONGEST_S)) or now - looked_at > RESCAN_S:
                 changed_at, looked_at = None, now
-                self._on_change()
+                self._look()
             if not changes and self._present() != folders:
                 return
+
+    def _look(self) -> None:
+        try:
+            self._on_change()
+        except Exception:  # the next change is another chance
+            log.exception("looking through the model folders failed")
 
     def _present(self) -> Sequence[Path]:
         return [folder for folder in self._folders() if folder.is_dir()]

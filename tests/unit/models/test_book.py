@@ -10,7 +10,9 @@ from pathlib import Path
 import pytest
 
 from app.models import Catalog, ModelFile
+from app.models.adapters import adapter_facts
 from app.models.book import Book
+from app.models.library import Library
 from app.schema.errors import BadModelFile
 from app.schema.settings import ServerSettings
 from tests.support.paths import DATA, ROOT
@@ -56,6 +58,21 @@ def test_second_names_and_what_headers_tell(book: Book) -> None:
     assert facts["lin"].kinds == ("LoRA",) and facts["lin"].metadata["ss_network_dim"] == "4"
     assert "DoRA" in facts["dora"].kinds and facts["loha"].kinds == ("LoHa",) and facts["oft"].kinds == ("OFT",)
     assert facts["lin"].context_width == facts["loha"].context_width == 64 and facts["te-only"].context_width is None
+
+
+def test_second_names_that_cards_know_are_not_read_again(
+    catalog: Catalog, tiny_data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    library = Library(catalog, tmp_path / "models.sqlite3")
+    library.read()
+    library.close()
+    catalog.refresh()
+    read: list[str] = []
+    monkeypatch.setattr(Book, "adapter_facts", lambda self, file: read.append(file.name) or adapter_facts(file.path))
+    assert lora(catalog.book, "glossy-unet").name == "unet-only" and catalog.book.adapter("lora", "no such name") is None and read == []
+    shutil.copy(tiny_data / "models" / "Lora" / "unet-only.safetensors", tiny_data / "models" / "Lora" / "a newcomer.safetensors")
+    catalog.refresh()
+    assert lora(catalog.book, "glossy-unet").name == "a newcomer" and read == ["a newcomer"]
 
 
 def test_a_hash_counts_the_tensors_alone(book: Book, tiny_data: Path) -> None:

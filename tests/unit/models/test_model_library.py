@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+import torch
 
 from app.models import Catalog
 from app.models.library import Card, Library, Search
@@ -19,6 +20,13 @@ from tests.support.model_files import torch_file, write_header, write_shapes, ze
 
 WAIT_S = 60.0
 LORA = "lora_unet_down_blocks_0_attentions_0_transformer_blocks_0_attn2_to_k"
+
+
+class Evil:
+    """Unpickling it would call `os.system`."""
+
+    def __reduce__(self) -> object:
+        return os.system, ("false",)
 
 
 class Collection:
@@ -134,7 +142,7 @@ def test_damaged_files_are_listed_with_the_reason(collection: Collection) -> Non
     whole = collection.lora("whole").read_bytes()
     folder = collection.data_dir / "models" / "Lora"
     (folder / "cut.safetensors").write_bytes(whole[:-100])
-    (folder / "code.pt").write_bytes(b"cos\nsystem\n(S'true'\ntR.")
+    torch.save({"a.lora_down.weight": torch.zeros(2), "x": Evil()}, folder / "code.pt")
     (folder / "page.safetensors").write_text("<!DOCTYPE html><html></html>")
     write_header(folder / "none.safetensors", {})
     write_shapes(folder / "vae.safetensors", {"decoder.conv_in.weight": (4, 4, 3, 3)})
@@ -144,10 +152,25 @@ def test_damaged_files_are_listed_with_the_reason(collection: Collection) -> Non
     collection.fresh()
     problems = {card.file.name: card.problem for card in collection.library.find(Search()).cards}
     assert problems.pop("whole") is None
-    told = {"cut": "cut off", "code": "no PyTorch", "page": "web page", "none": "no LoRA", "vae": "no LoRA", "odd": "no hypernetwork"}
+    told = {
+        "cut": "cut off",
+        "code": "which is program code and not weights",
+        "page": "web page",
+        "none": "no LoRA",
+        "vae": "no LoRA",
+        "odd": "no hypernetwork",
+    }
     assert problems.keys() == told.keys()
     for name, words in told.items():
         assert words in (problems[name] or ""), (name, problems[name])
+
+
+def test_a_checkpoint_of_a_family_that_is_not_loaded_has_its_family(collection: Collection) -> None:
+    path = collection.data_dir / "models" / "Stable-diffusion" / "big.safetensors"
+    write_shapes(path, {"model.diffusion_model.double_blocks.0.img_attn.qkv.weight": (4, 4)})
+    collection.fresh()
+    card = collection.card("big", "checkpoint")
+    assert card.family == "Flux" and "does not load that family yet" in (card.problem or "")
 
 
 # ---------------------------------------------------------------- finding
@@ -323,6 +346,16 @@ def test_notes_go_into_a1111s_file_and_leave_the_rest_of_it(collection: Collecti
     assert collection.names(text="HÄTS", favourites=True) == ["a"]
     collection.reopen()
     assert collection.card("a").mark.favourite and collection.card("a").said.activation_text == "häts"
+
+
+def test_the_programs_own_folder_is_left_as_it_is(tmp_path: Path) -> None:
+    own = write_shapes(tmp_path / "program" / "ours.safetensors", {"x": (1,)})
+    catalog = Catalog(ServerSettings(data_dir=tmp_path / "data", embedded_dir=own.parent))
+    library = Library(catalog, tmp_path / "data" / "models.sqlite3")
+    assert library.change("checkpoint", own.name, {"notes": "mine"}).said.notes == "mine"
+    assert list(own.parent.iterdir()) == [own]
+    library.close()
+    catalog.close()
 
 
 def test_notes_are_kept_where_a_folder_takes_no_file(collection: Collection, monkeypatch: pytest.MonkeyPatch) -> None:
