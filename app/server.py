@@ -124,12 +124,24 @@ def with_chosen_networks(params: "GenerationParams", catalog: "Catalog") -> "Gen
     return params.model_copy(update={"prompt": params.prompt + "".join(added)}) if not params.disable_extra_networks else params
 
 
-def resolver(catalog: "Catalog", options: "OptionsStore") -> "Callable[[GenerationParams], GenerationParams]":
-    """The function that makes a job's params final: names that exist, a checkpoint that is there."""
+def with_preferred_vae(params: "GenerationParams", catalog: "Catalog", library: "Library") -> "GenerationParams":
+    """The same with the VAE that somebody prefers for the checkpoint, unless a chosen one goes before; one that is gone is passed over."""
+    preferred = library.get("checkpoint", params.checkpoint).mark.preferred_vae
+    chosen = params.vae_wins and params.vae != "Automatic"
+    if chosen or not preferred or all(file.filename != preferred for file in catalog.of_kind("vae")):
+        return params
+    return params.model_copy(update={"vae": preferred, "vae_wins": True})
+
+
+def resolver(
+    catalog: "Catalog", options: "OptionsStore", library: "Library | None" = None
+) -> "Callable[[GenerationParams], GenerationParams]":
+    """The function that makes a job's params final: names that exist, a checkpoint that is there, with its VAE."""
 
     def resolve(params: "GenerationParams") -> "GenerationParams":
         final = with_chosen_networks(with_known_names(params), catalog)
-        return with_known_checkpoints(catalog, str(options.get("sd_model_checkpoint") or ""), final)
+        final = with_known_checkpoints(catalog, str(options.get("sd_model_checkpoint") or ""), final)
+        return with_preferred_vae(final, catalog, library) if library is not None else final
 
     return resolve
 
@@ -196,7 +208,7 @@ class Server:
             settings,
             self.engine,
             self.options,
-            resolve=resolver(self.catalog, self.options),
+            resolve=resolver(self.catalog, self.options, self.library),
             styles=partial(known_styles, self.styles),
             on_saved=self.gallery.saved,
             on_started=partial(note_used, self.library),

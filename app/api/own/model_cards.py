@@ -4,18 +4,23 @@ import hashlib
 from typing import Annotated
 
 from fastapi import APIRouter, Query, Request
+from PIL import Image
 from pydantic import BaseModel, ConfigDict, Field
+from starlette.concurrency import run_in_threadpool
 from starlette.responses import Response
 
 from app.api.own.model_views import CardList, ModelHashes, ModelPage
+from app.api.own.pictures import uploaded
 from app.api.scopes import root_of
 from app.api.services import Services
 from app.gallery import MEDIA_TYPE
+from app.metadata import read_picture, save_png_bytes
 from app.models.folders import Kind
 from app.models.library import MOST_NOTE_CHARS, MOST_WEIGHT, Card, Order, Search, read_about
 from app.schema.errors import DarkroomError, NotFound
 
 MOST_CARDS = 1000
+PREVIEW_PX = 768
 _KEPT = "private, max-age=31536000, immutable"
 """Addresses carry the state of the picture's file, so what a browser keeps is never stale."""
 Text = Annotated[str | None, Field(max_length=MOST_NOTE_CHARS)]
@@ -91,11 +96,14 @@ def model_card_routes(services: Services) -> APIRouter:
         """One file, with everything that is known of it."""
         return shown(library.get(kind, filename), http)
 
+    def check_may_change() -> None:
+        if services.settings.public and services.settings.gradio_auth is None:
+            raise NotHere("On a server that others reach without a password, nobody changes what is said of models.")
+
     @router.put("/cards/{kind}/{filename:path}")
     def change(kind: Kind, filename: str, said: CardChange, http: Request) -> ModelPage:
         """Says some of it: favourite, notes, preferred weight and VAE. Notes go into A1111's `NAME.json`, too."""
-        if services.settings.public and services.settings.gradio_auth is None:
-            raise NotHere("On a server that others reach without a password, nobody changes what is said of models.")
+        check_may_change()
         return shown(library.change(kind, filename, said.model_dump(include=said.model_fields_set)), http)
 
     @router.get("/hashes/{kind}/{filename:path}")
@@ -118,4 +126,20 @@ def model_card_routes(services: Services) -> APIRouter:
         content = hashlib.sha256(f"{path}\n{stamp}".encode(errors="surrogateescape")).digest()
         return Response(services.previews.get(content, path), media_type=MEDIA_TYPE, headers={"Cache-Control": _KEPT})
 
+    @router.put("/previews/{kind}/{filename:path}")
+    async def set_preview(kind: Kind, filename: str, http: Request) -> ModelPage:
+        """Makes the picture in the body (or in a form's `file`) the file's preview: `NAME.preview.png` beside it, with its settings."""
+        check_may_change()
+        png = await run_in_threadpool(preview_of, services, await uploaded(http))
+        card = await run_in_threadpool(library.set_preview, kind, filename, png)
+        return await run_in_threadpool(shown, card, http)
+
     return router
+
+
+def preview_of(services: Services, data: bytes) -> bytes:
+    """A PNG of at most PREVIEW_PX a side that keeps the picture's infotext. BadPicture, TooLarge."""
+    stored = services.inputs.add(data)
+    small = Image.fromarray(services.inputs.load(stored))
+    small.thumbnail((PREVIEW_PX, PREVIEW_PX), Image.Resampling.LANCZOS)
+    return save_png_bytes(small, read_picture(data).text)

@@ -19,10 +19,11 @@ from app.models.library.cards import Card, CardPage, Search, find, used_cards, w
 from app.models.library.details import UNREAD, Details, read_details
 from app.models.library.hashing import HashJobs
 from app.models.library.marks import Marks
+from app.models.library.previews import write_preview
 from app.models.library.told import NO_NOTES, NOTHING_TOLD, BadNotes, Civitai, Notes, read_civitai, read_notes, write_notes
 from app.models.library.watching import Follower
 from app.schema.disk import CannotSave
-from app.schema.errors import UnknownName
+from app.schema.errors import InvalidParams, UnknownName
 
 log = logging.getLogger(__name__)
 
@@ -155,6 +156,16 @@ class Library:
                 if other.file.path == card.file.path or (card.file.sha256 is not None and other.file.sha256 == card.file.sha256):
                     marked = replace(other, mark=self.marks.of(other.file))
                     self._cards[key] = replace(marked, words=words_of(other.file, other.details, other.civitai, marked.said))
+        return self.get(kind, filename)
+
+    def set_preview(self, kind: Kind, filename: str, png: bytes) -> Card:
+        """Makes the PNG a file's preview picture. UnknownName; InvalidParams for an embedding that is a picture itself; CannotSave."""
+        card = self.get(kind, filename)
+        if card.file.path.suffix.lower() == ".png":
+            raise InvalidParams(f"{filename} is a picture itself, which is its preview.")
+        write_preview(card.file.path, png)
+        with self._lock:
+            self._seen = None
         return self.get(kind, filename)
 
     def used(self, names: Iterable[tuple[Kind, str]], prompts: str = "") -> None:

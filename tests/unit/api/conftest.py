@@ -65,7 +65,7 @@ class World:
         self.options = OptionsStore(self.settings.data_dir / "config.json")
         self.downloads = Downloads(self.settings, Sites(civitai="http://127.0.0.1:9", hugging_face="http://127.0.0.1:9"))
         self.gallery = Gallery(self.settings.data_dir, self.settings.outputs)
-        resolve = resolver(self.catalog, self.options)
+        resolve = resolver(self.catalog, self.options, self.library)
         self.jobs = Jobs(
             self.settings,
             self.engine,

@@ -10,6 +10,7 @@ import pytest
 from PIL import Image, PngImagePlugin
 from starlette.testclient import TestClient
 
+from app.models import EMBEDDED
 from tests.support.model_files import write_shapes
 from tests.unit.api.conftest import World
 from tests.unit.jobs.conftest import wait_for
@@ -136,3 +137,46 @@ def test_a_public_server_without_password_changes_nothing(build) -> None:
     card = open_to_all.client().get(CARDS).json()["cards"][0]
     answer = open_to_all.client().put(f"{CARDS}/checkpoint/{card['filename']}", json={"favourite": True})
     assert answer.status_code == 403 and "without a password" in answer.text
+    answer = open_to_all.client().put(f"{PREVIEWS}/checkpoint/{card['filename']}", content=b"x")
+    assert answer.status_code == 403 and "without a password" in answer.text
+
+
+def test_a_picture_becomes_the_preview(client: TestClient, lora: Path) -> None:
+    address = f"{PREVIEWS}/lora/my%20styles%20%231/ink.safetensors"
+    before = client.get(CARDS, params={"kind": "lora"}).json()["cards"][0]["preview"]
+    buffer = io.BytesIO()
+    texts = PngImagePlugin.PngInfo()
+    texts.add_text("parameters", "a cat\nSteps: 4, Seed: 1")
+    Image.new("RGB", (1536, 768), "#102030").save(buffer, "PNG", pnginfo=texts)
+    answer = client.put(address, content=buffer.getvalue(), headers={"Content-Type": "application/octet-stream"})
+    assert answer.status_code == 200 and answer.json()["preview"] != before
+    with Image.open(lora.with_suffix(".preview.png")) as kept:
+        assert (kept.size, kept.getpixel((0, 0)), kept.text) == ((768, 384), (16, 32, 48), {"parameters": "a cat\nSteps: 4, Seed: 1"})
+    with Image.open(io.BytesIO(client.get(answer.json()["preview"]).content)) as small:
+        assert small.size == (320, 160)
+    whole = lora.with_suffix(".preview.png").read_bytes()
+    for bad in (b"no picture", b"", buffer.getvalue()[:100]):
+        refused = client.put(address, content=bad, headers={"Content-Type": "application/octet-stream"})
+        assert refused.status_code == 422 and refused.json()["detail"], bad
+    assert lora.with_suffix(".preview.png").read_bytes() == whole, "what was there stays"
+    assert client.put(f"{PREVIEWS}/lora/none.safetensors", content=buffer.getvalue()).status_code == 404
+    assert [path.name for path in lora.parent.iterdir() if path.name.startswith(".")] == []
+
+
+def test_the_preferred_vae_is_used_unless_one_is_chosen(world: World, client: TestClient) -> None:
+    write_shapes(world.settings.models / "VAE" / "nice.safetensors", {"decoder.conv_in.weight": (8, 4, 3, 3)})
+    world.catalog.refresh()
+    address = f"{CARDS}/checkpoint/{EMBEDDED}.safetensors"
+
+    def used(**settings: object) -> str:
+        job = client.post("/api/v1/jobs", json={"prompt": "a cat", "steps": 1, "width": 64, "height": 64, **settings}).json()["id"]
+        return client.get(f"/api/v1/jobs/{job}").json()["params"]["vae"]
+
+    assert used() == "Automatic"
+    assert client.put(address, json={"preferred_vae": "nice.safetensors"}).status_code == 200
+    assert used() == "nice.safetensors"
+    assert used(vae="None") == "None", "what a job asks for goes before"
+    assert used(vae="None", vae_wins=False) == "nice.safetensors", "as A1111's option says"
+    (world.settings.models / "VAE" / "nice.safetensors").unlink()
+    world.catalog.refresh()
+    assert used() == "Automatic", "one that is gone is passed over"
