@@ -1,6 +1,7 @@
 // News of this browser's jobs: server-sent events, and asking every second or so where a proxy swallows them.
 
 import { address } from "./api.js";
+import { cardsChanged } from "./cards/source.js";
 import { note } from "./notes.js";
 import { anyActive, askJob, askJobs, job, take, takePreview } from "./jobs.js";
 
@@ -39,6 +40,7 @@ const HANDLERS = {
   picture: ({ job: id }) => askJob(id).catch(() => {}),
   note: ({ text }) => note(text, "warning"),
   ended,
+  models: () => cardsChanged(),
 };
 
 /** A browser allows six connections to a server: tabs that nobody looks at give theirs back. */

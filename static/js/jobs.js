@@ -70,6 +70,24 @@ export async function follow(id) {
   await askJob(id);
 }
 
+/** The first picture of a job, once it has ended. */
+export async function firstPicture(id) {
+  await follow(id);
+  const ended = await new Promise((resolve) => {
+    let stop = () => {};
+    const look = () => {
+      const known = jobs.get(id);
+      if (known && isActive(known)) return;
+      queueMicrotask(() => stop());
+      resolve(known);
+    };
+    stop = onJobs(look);
+  });
+  const told = ended ?? (await call(`api/v1/jobs/${encodeURIComponent(id)}`));
+  if (!told.pictures.length) throw new Error(told.error?.message ?? "The picture was not made.");
+  return told.pictures[0];
+}
+
 /** Takes a whole answer of GET /api/v1/jobs: an active job that it does not hold any more is gone. */
 export function takeAll(list) {
   const told = new Set(list.map((entry) => entry.id));

@@ -5,7 +5,7 @@ import { compared } from "./compare.js";
 import { define, fileSize, h, setText } from "./dom.js";
 import { DropBox } from "./drop.js";
 import { getButton } from "./get_file.js";
-import { follow, isActive, job, onJobs, pictureAddress } from "./jobs.js";
+import { firstPicture, pictureAddress } from "./jobs.js";
 import { fill, readAddress, readPicture, reproduce, sendFile } from "./letters.js";
 import { attempt, note } from "./notes.js";
 
@@ -178,7 +178,7 @@ class PngInfo extends HTMLElement {
       fill("txt2img", told.usable, choice);
       const answer = await reproduce(told.usable, choice);
       for (const sentence of answer.warnings) note(sentence, "warning");
-      const made = await this.finished(answer.job);
+      const made = await firstPicture(answer.job);
       if (this.file !== file) return;
       const picture = await fetch(pictureAddress(made.id), { credentials: "same-origin" });
       if (!picture.ok) throw new Error("The new picture is not there any more.");
@@ -187,24 +187,6 @@ class PngInfo extends HTMLElement {
       this.comparison.replaceChildren();
       throw error;
     }
-  }
-
-  /** The first picture of a job, once it has ended. */
-  async finished(id) {
-    await follow(id);
-    const ended = await new Promise((resolve) => {
-      let stop = () => {};
-      const look = () => {
-        const known = job(id);
-        if (known && isActive(known)) return;
-        queueMicrotask(() => stop());
-        resolve(known);
-      };
-      stop = onJobs(look);
-    });
-    const told = ended ?? (await call(`api/v1/jobs/${encodeURIComponent(id)}`));
-    if (!told.pictures.length) throw new Error(told.error?.message ?? "The picture was not made.");
-    return told.pictures[0];
   }
 }
 

@@ -29,7 +29,7 @@ CUT_OFF = """() => [...document.querySelectorAll('.gradio-container *')]
   .filter((node) => node.getBoundingClientRect().right > document.documentElement.clientWidth + 1)
   .filter((node) => {
     for (let at = node.parentElement; at; at = at.parentElement) {
-      if (at.matches('.dk-strip, .dk-infotext')) return false;
+      if (at.matches('.dk-strip, .dk-infotext, .dk-mc-tabs, .dk-mc-kinds')) return false;
     }
     return true;
   })

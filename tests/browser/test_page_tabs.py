@@ -47,8 +47,16 @@ def test_input_that_is_no_picture_becomes_a_note(darkroom: Darkroom, tmp_path: P
 
 
 def card(darkroom: Darkroom, file: str) -> Locator:
-    """One checkpoint of the Models tab."""
-    return darkroom.page.locator(f'.dk-model[data-file="{file}"]')
+    """One model file of the Models tab."""
+    return darkroom.page.locator(f'dk-models .dk-mc[data-file="{file}"]')
+
+
+def use(darkroom: Darkroom, file: str) -> None:
+    """Chooses a checkpoint on its page."""
+    card(darkroom, file).get_by_role("button", name="About").first.click()
+    darkroom.page.locator("#model_use").click()
+    expect(darkroom.page.locator("#model_use")).to_have_text("In use")
+    darkroom.page.locator("#model_page").get_by_role("button", name="Close").click()
 
 
 @pytest.fixture
@@ -73,25 +81,33 @@ def post(url: str, body: object) -> None:
 
 def test_models_tab_tells_of_every_file(darkroom: Darkroom) -> None:
     darkroom.show("models")
-    pocket = card(darkroom, "pocket-emoji-v2.safetensors")
+    bad = card(darkroom, "letter.safetensors")
+    expect(bad).to_contain_text("it is a text file")
+    card(darkroom, "pocket-emoji-v2.safetensors").get_by_role("button", name="About").first.click()
+    pocket = darkroom.page.locator("#model_page")
     expect(pocket).to_contain_text("Stable Diffusion 1")
-    expect(pocket).to_contain_text("128 × 128")
     expect(pocket).to_contain_text("62.5 MB")
     expect(pocket).to_contain_text("comes with Darkroom")
-    expect(pocket.locator(".dk-sha")).to_have_text(re.compile(r"[0-9a-f]{64}"), timeout=PATIENCE_MS)
-    expect(pocket.get_by_role("button")).to_have_text("In use")
-    bad = card(darkroom, "letter.safetensors")
-    expect(bad.locator(".dk-model-problem")).to_contain_text("it is a text file")
-    expect(bad.get_by_role("button")).to_have_count(0)
+    expect(pocket).to_contain_text("128 × 128")
+    pocket.get_by_text("Hashes", exact=True).click()
+    pocket.locator("#model_hashes").click()
+    expect(pocket.locator(".dk-hash-blake3")).to_have_text(re.compile(r"[0-9a-f]{64}"), timeout=PATIENCE_MS)
+    expect(pocket.locator(".dk-hash-autov2")).to_have_text(re.compile(r"[0-9a-f]{10}"))
+    expect(pocket.locator(".dk-hash-sha256")).to_have_text(re.compile(r"[0-9a-f]{64}"), timeout=PATIENCE_MS)
+    expect(pocket.locator("#model_use")).to_have_text("In use")
+    pocket.get_by_role("button", name="Close").click()
+    bad.get_by_role("button", name="About").first.click()
+    expect(pocket).to_contain_text("it is a text file")
+    expect(pocket.locator("#model_use")).to_have_count(0)
 
 
-def test_new_checkpoint_is_found_and_chosen_with_one_click(darkroom: Darkroom, second_checkpoint: str) -> None:
+def test_new_checkpoint_is_found_and_chosen(darkroom: Darkroom, second_checkpoint: str) -> None:
     chosen = darkroom.page.locator("#setting_sd_model_checkpoint input")
     darkroom.show("models")
     darkroom.page.locator("#models_refresh").click()
-    card(darkroom, second_checkpoint).get_by_role("button").click()
+    use(darkroom, second_checkpoint)
     expect(chosen).to_have_value(re.compile(re.escape(second_checkpoint)))
-    expect(card(darkroom, second_checkpoint).get_by_role("button")).to_have_text("In use")
+    expect(card(darkroom, second_checkpoint)).to_contain_text("in use")
     darkroom.show("txt2img")
     expect(darkroom.field("width")).to_have_value("64")  # its native size
     darkroom.fill({"width": "72", "steps": "1"})
@@ -99,7 +115,7 @@ def test_new_checkpoint_is_found_and_chosen_with_one_click(darkroom: Darkroom, s
     darkroom.finish(1)
     assert f"Model: {Path(second_checkpoint).stem}" in darkroom.infotext()
     darkroom.show("models")
-    card(darkroom, "pocket-emoji-v2.safetensors").get_by_role("button").click()
+    use(darkroom, "pocket-emoji-v2.safetensors")
     expect(chosen).to_have_value(re.compile("pocket-emoji"))
     darkroom.show("txt2img")
     assert darkroom.value("width") == "72", "a size that somebody chose stays"

@@ -58,6 +58,7 @@ def build_generation(
     editor = build_style_editor(tab)
     with gr.Row(elem_classes=["dk-work"]):
         with gr.Column(scale=6, min_width=320, elem_classes=["dk-settings"]):
+            element("dk-cards", elem_id=f"{tab}_extra_tabs", classes=("dk-cards-html",), tab=tab)
             controls = above() if above else {}
             controls |= _sampling_row(tab, start)
             controls |= size_and_batch(tab, start)
