@@ -35,6 +35,8 @@ _UPSCALERS: tuple[tuple[str, re.Pattern[str]], ...] = tuple(
 )
 MOST_TAGS = 40
 MOST_WORD_CHARS = 2000
+MOST_NAME_CHARS = 300
+_MOST_WIDTHS = 8
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -106,7 +108,7 @@ def _lora(file: ModelFile, path: Path, header: Header) -> Details:
     else:
         width = facts.context_width or next((info.shape[-1] for name, info in header.tensors.items() if _OF_TEXT_LAYER.search(name)), None)
         family = family_of_width(width)
-    return Details(family=family, form=", ".join(facts.kinds), alias=facts.alias or "")
+    return Details(family=family, form=", ".join(facts.kinds), alias=(facts.alias or "")[:MOST_NAME_CHARS])
 
 
 def _embedding(file: ModelFile, path: Path, header: Header) -> Details:
@@ -127,7 +129,7 @@ def _hypernetwork(file: ModelFile, path: Path, header: Header) -> Details:
     if not widths:
         raise BadModelFile("The file holds no hypernetwork that Darkroom knows.")
     texts = next((width for width in widths if width in (768, 1024)), None)  # the other widths are the denoiser's own
-    return Details(family=family_of_width(texts), form=f"widths {', '.join(map(str, widths))}")
+    return Details(family=family_of_width(texts), form=f"widths {', '.join(map(str, widths[:_MOST_WIDTHS]))}")
 
 
 def _upscaler(file: ModelFile, path: Path, header: Header) -> Details:

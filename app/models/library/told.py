@@ -11,7 +11,7 @@ from html import unescape
 from pathlib import Path
 from typing import Any
 
-from app.models.library.details import MOST_WORD_CHARS, split_words
+from app.models.library.details import MOST_NAME_CHARS, MOST_WORD_CHARS, split_words
 from app.schema.disk import CannotSave, DiskFull, is_full
 from app.schema.errors import DarkroomError, InvalidParams
 from app.schema.json_values import check_json
@@ -22,8 +22,8 @@ MOST_NOTE_CHARS = 100_000
 MOST_TEXTS = 1000
 MOST_WEIGHT = 100.0
 CIVITAI_SITE = "https://civitai.com"
-_TAG = re.compile(r"<[^>]*>")
-_BREAK = re.compile(r"<(?:br|/p|/li|/h\d|/div)\b[^>]*>", re.IGNORECASE)
+_TAG = re.compile(r"<[^<>]*>")
+_BREAK = re.compile(r"<(?:br|/p|/li|/h\d|/div)\b[^<>]*>", re.IGNORECASE)
 
 
 class BadNotes(DarkroomError):
@@ -101,9 +101,9 @@ def read_civitai(path: Path) -> Civitai:
     listed = [file.get("hashes") for file in (files if isinstance(files, list) else ()) if isinstance(file, dict)]
     hashes = [each for each in listed if isinstance(each, dict)]
     return Civitai(
-        model_name=_text(model.get("name")),
-        version_name=_text(told.get("name")),
-        base_model=_text(told.get("baseModel")),
+        model_name=_text(model.get("name"))[:MOST_NAME_CHARS],
+        version_name=_text(told.get("name"))[:MOST_NAME_CHARS],
+        base_model=_text(told.get("baseModel"))[:MOST_NAME_CHARS],
         trained_words=tuple(dict.fromkeys(words)),
         tags=tuple(_texts(model.get("tags"))),
         description=_plain(_text(told.get("description")) or _text(model.get("description"))),

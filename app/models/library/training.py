@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 from typing import NamedTuple
 
 MOST_CHARS = 2000
+MOST_TAG_CHARS = 200
 _TRAINING: Mapping[str, str] = {
     "ss_sd_model_name": "Base model", "ss_base_model_version": "Base model version", "ss_vae_name": "VAE",
     "ss_network_module": "Network", "ss_network_dim": "Network dim (rank)", "ss_network_alpha": "Network alpha",
@@ -67,8 +68,8 @@ def tag_counts(told: str) -> Counter[str]:
         return counts
     for tags in folders.values() if isinstance(folders, Mapping) else ():
         for tag, count in tags.items() if isinstance(tags, Mapping) else ():
-            if isinstance(count, int) and tag.strip():
-                counts[tag.strip()] += count
+            if isinstance(count, int) and (word := tag.strip()[:MOST_TAG_CHARS]):
+                counts[word] += count
     return counts
 
 
