@@ -49,12 +49,11 @@ class Folders:
         if there is None:
             there = self._known[folder] = _listed(folder)
         stem = file.name
-        if file.kind == "embedding" and name.lower().endswith(".png"):  # a picture with an embedding in it
-            return Beside(preview=str(file.path), preview_stamp=there.get(name, ""), notes_stamp=there.get(stem + NOTES, "-"))
-        found = next((stem + end for end in PREVIEWS if stem + end in there), None)
+        is_picture = name.lower().endswith(".png")  # with an embedding in it
+        found = name if is_picture else next((stem + end for end in PREVIEWS if stem + end in there), None)
         return Beside(
             preview=f"{folder}{os.sep}{found}" if found else None,
-            preview_stamp=there[found] if found else "",
+            preview_stamp=there.get(found, "") if found else "",
             notes_stamp=there.get(stem + NOTES, "-"),
             civitai_stamp=there.get(stem + CIVITAI, "-"),
         )

@@ -56,7 +56,7 @@ class Library:
     def __init__(self, catalog: Catalog, marks: Path) -> None:
         self._catalog = catalog
         self.marks = Marks(marks)
-        self._lock, self._reading = threading.RLock(), threading.Lock()
+        self._lock, self._reading, self._changing = threading.RLock(), threading.Lock(), threading.Lock()
         self._version = recogniser_version()
         self._known: dict[str, tuple[str, Known]] | None = None
         self._cards: dict[tuple[Kind, str], Card] = {}
@@ -142,7 +142,10 @@ class Library:
         Notes are also written into A1111's file beside it. BadNotes where that holds something else, CannotSave where it says
         otherwise and cannot be changed; then nothing is changed.
         """
-        card = self.get(kind, filename)
+        with self._changing:
+            return self._changed(self.get(kind, filename), change)
+
+    def _changed(self, card: Card, change: Mapping[str, Any]) -> Card:
         noted = {field.name: change[field.name] or None for field in fields(Notes) if field.name in change}
         if noted:
             self._write_notes(card, noted)
@@ -156,7 +159,7 @@ class Library:
                 if other.file.path == card.file.path or (card.file.sha256 is not None and other.file.sha256 == card.file.sha256):
                     marked = replace(other, mark=self.marks.of(other.file))
                     self._cards[key] = replace(marked, words=words_of(other.file, other.details, other.civitai, marked.said))
-        return self.get(kind, filename)
+        return self.get(card.file.kind, card.file.filename)
 
     def set_preview(self, kind: Kind, filename: str, png: bytes) -> Card:
         """Makes the PNG a file's preview picture. UnknownName; InvalidParams for an embedding that is a picture itself; CannotSave."""

@@ -5,13 +5,14 @@ import os
 import shutil
 import sqlite3
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 import torch
 
 from app.models import Catalog
-from app.models.library import Card, Library, Search
+from app.models.library import Card, Library, Notes, Search
 from app.models.library.told import MAX_NOTES_BYTES
 from app.schema.disk import CannotSave
 from app.schema.errors import DarkroomError, UnknownName
@@ -332,6 +333,30 @@ def test_values_that_make_no_sense_are_passed_over(collection: Collection) -> No
 
 
 # ---------------------------------------------------------------- what a user says
+
+
+def test_changes_at_the_same_time_all_stay(collection: Collection) -> None:
+    path = collection.lora("a")
+    collection.fresh()
+    names = ("notes", "description", "sd_version", "activation_text", "negative_text", "preferred_vae")
+    with ThreadPoolExecutor(len(names)) as pool:
+        list(pool.map(lambda name: collection.library.change("lora", "a.safetensors", {name: "x"}), names))
+    card = collection.card("a")
+    assert card.said == Notes(notes="x", description="x", sd_version="x", activation_text="x", negative_text="x")
+    assert card.mark.preferred_vae == "x" and len(json.loads(path.with_suffix(".json").read_text())) == 5
+
+
+def test_of_two_files_of_one_name_the_first_is_meant(collection: Collection) -> None:
+    """As in prompts: `models/Lora` goes before `models/LyCORIS`."""
+    first = collection.lora("a", 768)
+    other = collection.data_dir / "models" / "LyCORIS" / "a.safetensors"
+    other.parent.mkdir()
+    write_shapes(other, {"lora_te2_x.lora_down.weight": (4, 1280)})
+    collection.fresh()
+    assert collection.card("a").family == "SD1" and collection.library.find(Search()).total == 1
+    first.unlink()
+    collection.fresh()
+    assert collection.card("a").family == "SDXL"
 
 
 def test_notes_go_into_a1111s_file_and_leave_the_rest_of_it(collection: Collection) -> None:
