@@ -1,12 +1,15 @@
 """What lies beside a model file: its preview picture, and the notes of A1111 (`NAME.json`) and Civitai Helper (`NAME.civitai.info`)."""
 
 import os
+import secrets
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
 from app.models.facts import ModelFile
 from app.models.scan import stamp_of
+from app.schema.disk import CannotSave, DiskFull, is_full
 
 PREVIEWS = (".preview.png", ".preview.jpg", ".preview.jpeg", ".preview.webp", ".png", ".jpg", ".jpeg", ".webp")
 """In the order in which they are chosen."""
@@ -18,6 +21,22 @@ _ALL = (*PREVIEWS, NOTES, CIVITAI)
 def path_beside(file: ModelFile, ending: str) -> Path:
     """Where a file's notes lie, by `NOTES` or `CIVITAI`."""
     return file.path.with_name(file.name + ending)
+
+
+def write_beside(path: Path, data: bytes) -> None:
+    """Writes a file beside a model; a reader sees the old one or the new one. DiskFull, CannotSave where the folder takes no file."""
+    fresh = path.with_name(f".{path.name}.{secrets.token_hex(4)}.new")
+    try:
+        with fresh.open("xb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+        fresh.replace(path)
+    except OSError as error:
+        with suppress(OSError):
+            fresh.unlink()
+        kind = DiskFull if is_full(error) else CannotSave
+        raise kind(f"{path.name} beside the model cannot be written: {error.strerror or error}.") from error
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -14,12 +14,11 @@ from app.models.cache import recogniser_version
 from app.models.catalog import Catalog, natural_key
 from app.models.facts import ModelFile
 from app.models.folders import Kind, roots
-from app.models.library.beside import CIVITAI, NOTES, Beside, Folders, path_beside
+from app.models.library.beside import CIVITAI, NOTES, PREVIEWS, Beside, Folders, path_beside, write_beside
 from app.models.library.cards import Card, CardPage, Search, find, used_cards, words_of
 from app.models.library.details import UNREAD, Details, read_details
 from app.models.library.hashing import HashJobs
 from app.models.library.marks import Marks
-from app.models.library.previews import write_preview
 from app.models.library.told import NO_NOTES, NOTHING_TOLD, BadNotes, Civitai, Notes, read_civitai, read_notes, write_notes
 from app.models.library.watching import Follower
 from app.schema.disk import CannotSave
@@ -166,7 +165,7 @@ class Library:
         card = self.get(kind, filename)
         if card.file.path.suffix.lower() == ".png":
             raise InvalidParams(f"{filename} is a picture itself, which is its preview.")
-        write_preview(card.file.path, png)
+        write_beside(path_beside(card.file, PREVIEWS[0]), png)
         with self._lock:
             self._seen = None
         return self.get(kind, filename)
@@ -185,7 +184,7 @@ class Library:
 
     def note_uses(self) -> None:
         """Writes down what was used."""
-        with self._lock:
+        with self._changing, self._lock:
             self._look()
             uses = used_cards(self._cards.values(), self._used, self._prompts)
             self._used, self._prompts = {}, {}

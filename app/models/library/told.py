@@ -1,18 +1,15 @@
 """The notes beside model files: A1111's `NAME.json`, which is read and written, and Civitai Helper's `NAME.civitai.info`, which is read."""
 
 import json
-import os
 import re
-import secrets
 from collections.abc import Mapping
-from contextlib import suppress
 from dataclasses import dataclass, fields, replace
 from html import unescape
 from pathlib import Path
 from typing import Any
 
+from app.models.library.beside import write_beside
 from app.models.library.details import MOST_NAME_CHARS, MOST_WORD_CHARS, split_words
-from app.schema.disk import CannotSave, DiskFull, is_full
 from app.schema.errors import DarkroomError, InvalidParams
 from app.schema.json_values import check_json
 
@@ -125,19 +122,7 @@ def write_notes(path: Path, change: Mapping[str, str | float | None]) -> None:
             told[_KEYS[name]] = value
         elif _KEYS[name] in told:
             told[_KEYS[name]] = 0 if name == "preferred_weight" else ""  # what A1111 writes where nothing is said
-    data = json.dumps(told, indent=4, ensure_ascii=False).encode()
-    fresh = path.with_name(f".{path.name}.{secrets.token_hex(4)}.new")
-    try:
-        with fresh.open("xb") as file:
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
-        fresh.replace(path)
-    except OSError as error:
-        with suppress(OSError):
-            fresh.unlink()
-        kind = DiskFull if is_full(error) else CannotSave
-        raise kind(f"{path.name} beside the model cannot be written: {error.strerror or error}.") from error
+    write_beside(path, json.dumps(told, indent=4, ensure_ascii=False).encode())
 
 
 def _notes(told: Mapping[str, Any]) -> Notes:
