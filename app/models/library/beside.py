@@ -19,7 +19,7 @@ _ALL = (*PREVIEWS, NOTES, CIVITAI)
 
 
 def path_beside(file: ModelFile, ending: str) -> Path:
-    """Where a file's notes lie, by `NOTES` or `CIVITAI`."""
+    """Where a file's notes or preview lie, by the ending of those."""
     return file.path.with_name(file.name + ending)
 
 

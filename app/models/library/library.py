@@ -161,10 +161,14 @@ class Library:
         return self.get(card.file.kind, card.file.filename)
 
     def set_preview(self, kind: Kind, filename: str, png: bytes) -> Card:
-        """Makes the PNG a file's preview picture. UnknownName; InvalidParams for an embedding that is a picture itself; CannotSave."""
+        """Makes the PNG a file's preview picture. UnknownName; CannotSave; InvalidParams for an embedding that is a picture itself, and
+        for a checkpoint that comes with Darkroom.
+        """
         card = self.get(kind, filename)
         if card.file.path.suffix.lower() == ".png":
             raise InvalidParams(f"{filename} is a picture itself, which is its preview.")
+        if self._comes_along(card.file):
+            raise InvalidParams(f"{filename} comes with Darkroom, whose own folder is left as it is: it gets no other preview.")
         write_beside(path_beside(card.file, PREVIEWS[0]), png)
         with self._lock:
             self._seen = None
@@ -194,10 +198,14 @@ class Library:
                 for card, when in uses:
                     self._cards[card.file.kind, card.file.filename] = replace(card, mark=replace(card.mark, last_used=when))
 
-    def _write_notes(self, card: Card, noted: Mapping[str, Any]) -> None:
+    def _comes_along(self, file: ModelFile) -> bool:
+        """Whether the file lies in the program's own folder, which is left as it is."""
         embedded = self._catalog.settings.embedded_dir
-        if embedded is not None and card.file.path.is_relative_to(embedded.absolute()):
-            return  # the program's own folder is left as it is
+        return embedded is not None and file.path.is_relative_to(embedded.absolute())
+
+    def _write_notes(self, card: Card, noted: Mapping[str, Any]) -> None:
+        if self._comes_along(card.file):
+            return
         try:
             write_notes(path_beside(card.file, NOTES), noted)
         except CannotSave:

@@ -81,7 +81,8 @@ export function previewMaker(card) {
     attempt(draw);
   } }, wish, h("button", { type: "submit", class: "dk-action", id: "model_preview_draw", title: "With txt2img's size, steps and CFG scale" }, "Draw")) : null;
   const node = h("div", { class: "dk-page-preview" }, h("div", { class: "dk-page-look" }, image, none), told,
-    h("details", { class: "dk-page-more" }, h("summary", {}, "Change the preview"), h("div", { class: "dk-actions-row" },
+    // What comes with Darkroom lies in the program's own folder, which is left as it is.
+    now.embedded ? null : h("details", { class: "dk-page-more" }, h("summary", {}, "Change the preview"), h("div", { class: "dk-actions-row" },
       button("model_preview_last", "Take the last picture", takeLast), button("model_preview_file", "Choose a file", () => file.click())), drawing, file));
   show();
   return { node, take: (changed) => {

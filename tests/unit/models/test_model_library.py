@@ -15,7 +15,7 @@ from app.models import Catalog
 from app.models.library import Card, Library, Notes, Search
 from app.models.library.told import MAX_NOTES_BYTES
 from app.schema.disk import CannotSave
-from app.schema.errors import DarkroomError, UnknownName
+from app.schema.errors import DarkroomError, InvalidParams, UnknownName
 from app.schema.settings import ServerSettings
 from tests.support.model_files import torch_file, write_header, write_shapes, zeros
 
@@ -378,6 +378,8 @@ def test_the_programs_own_folder_is_left_as_it_is(tmp_path: Path) -> None:
     catalog = Catalog(ServerSettings(data_dir=tmp_path / "data", embedded_dir=own.parent))
     library = Library(catalog, tmp_path / "data" / "models.sqlite3")
     assert library.change("checkpoint", own.name, {"notes": "mine"}).said.notes == "mine"
+    with pytest.raises(InvalidParams, match="comes with Darkroom"):
+        library.set_preview("checkpoint", own.name, b"a picture")
     assert list(own.parent.iterdir()) == [own]
     library.close()
     catalog.close()
