@@ -21,7 +21,15 @@ _PRECISIONS: Mapping[str, str] = {
     "F64": "fp64", "F32": "fp32", "F16": "fp16", "BF16": "bf16", "F8_E4M3": "fp8", "F8_E5M2": "fp8", "I8": "int8", "U8": "int8",
 }  # fmt: skip
 _FAMILY_TOLD = ("modelspec.architecture", "ss_base_model_version", "ss_sd_model_name")
-_OF_SECOND_TEXTS = re.compile(r"^lora_te2_|^text_encoder_2\.")
+_LORA_SIGNS: tuple[tuple[str, re.Pattern[str]], ...] = tuple(
+    (family, re.compile(pattern))
+    for family, pattern in (
+        ("Flux", r"double_blocks[._]\d|single_transformer_blocks[._]\d"),
+        ("SD3", r"joint_blocks[._]\d|^transformer\.transformer_blocks\."),
+        ("SDXL", r"^lora_te2_|^text_encoder_2\.|(?:down|up|input|output|mid|middle)_blocks?[._].*transformer_blocks[._][1-9]"),
+    )
+)
+"""Layers that one family alone has, in kohya's names and diffusers': the UNets of SD1 and SD2 have one transformer block at a place."""
 _OF_TEXT_LAYER = re.compile(r"^(?:lora_te_|text_encoder\.).*(?:q_proj).*(?:lora[_.](?:down|A)\.weight|hada_w1_b)$")
 _UPSCALERS: tuple[tuple[str, re.Pattern[str]], ...] = tuple(
     (name, re.compile(pattern))
@@ -103,11 +111,8 @@ def _checkpoint(file: ModelFile, path: Path, header: Header) -> Details:
 
 def _lora(file: ModelFile, path: Path, header: Header) -> Details:
     facts = adapter_facts(path)
-    if any(_OF_SECOND_TEXTS.search(name) for name in header.tensors):
-        family = "SDXL"
-    else:
-        width = facts.context_width or next((info.shape[-1] for name, info in header.tensors.items() if _OF_TEXT_LAYER.search(name)), None)
-        family = family_of_width(width)
+    width = facts.context_width or next((info.shape[-1] for name, info in header.tensors.items() if _OF_TEXT_LAYER.search(name)), None)
+    family = next((family for family, sign in _LORA_SIGNS if any(sign.search(name) for name in header.tensors)), family_of_width(width))
     return Details(family=family, form=", ".join(facts.kinds), alias=(facts.alias or "")[:MOST_NAME_CHARS])
 
 

@@ -125,6 +125,26 @@ def test_a_family_by_words_where_no_shape_tells(collection: Collection) -> None:
     assert [collection.card(name).family for name in "abcdef"] == ["SDXL", "SD1", "Flux", "SD2", "SDXL", "SDXL"]
 
 
+@pytest.mark.parametrize(
+    ("tensors", "family"),
+    [
+        ({"lora_unet_input_blocks_7_1_transformer_blocks_5_attn1_to_k.lokr_w1": (4, 4)}, "SDXL"),
+        ({"unet.mid_block.attentions.0.transformer_blocks.3.attn1.to_k.lora_A.weight": (4, 1280)}, "SDXL"),
+        ({"lora_te1_x.lora_down.weight": (4, 768), "lora_te2_x.lora_down.weight": (4, 1280)}, "SDXL"),
+        ({"lora_unet_double_blocks_0_img_attn_proj.lora_down.weight": (4, 3072)}, "Flux"),
+        ({"transformer.single_transformer_blocks.3.attn.to_k.lora_A.weight": (4, 3072)}, "Flux"),
+        ({"transformer.transformer_blocks.3.attn.to_k.lora_A.weight": (4, 1536)}, "SD3"),
+        ({"lora_unet_down_blocks_0_attentions_0_transformer_blocks_0_attn1_to_k.lora_down.weight": (4, 320)}, ""),
+        ({"lora_te_text_model_encoder_layers_0_self_attn_q_proj.lora_down.weight": (4, 768)}, "SD1"),
+        ({"lora_te_text_model_encoder_layers_0_self_attn_q_proj.lora_down.weight": (4, 1024)}, "SD2"),
+    ],
+)
+def test_a_loras_family_by_layers_that_one_family_has(collection: Collection, tensors: dict[str, tuple[int, ...]], family: str) -> None:
+    write_shapes(collection.data_dir / "models" / "Lora" / "a.safetensors", tensors)
+    collection.fresh()
+    assert collection.card("a").family == family
+
+
 def test_embeddings_and_upscalers(collection: Collection) -> None:
     embeddings, upscalers = collection.data_dir / "embeddings", collection.data_dir / "models" / "ESRGAN"
     embeddings.mkdir()
