@@ -5,12 +5,14 @@ import queue
 import time
 from collections import Counter, deque
 from collections.abc import Callable
+from concurrent.futures import Future
 from functools import partial
 from typing import TypeVar
 
 import torch
 from torch import Tensor
 
+from app.engine.aside import AsideWork
 from app.engine.client import (
     Cancelled,
     Done,
@@ -27,7 +29,7 @@ from app.engine.client import (
     Stop,
 )
 from app.engine.executor import Executor, Slice
-from app.engine.messages import Close, LimitModels, LoadModel, Message, StopJob, Submit, UnloadModels
+from app.engine.messages import AsideDone, Close, LimitModels, LoadModel, Message, StopJob, Submit, UnloadModels
 from app.engine.oom import out_of_memory
 from app.engine.residency import Residency, Resident
 from app.engine.running import InRows, Running
@@ -37,6 +39,7 @@ from app.prompt import Tokenizer
 from app.recipes import Masks, start
 from app.recipes.ops import (
     Answer,
+    Aside,
     Decode,
     DenoiseRows,
     Encode,
@@ -48,6 +51,7 @@ from app.recipes.ops import (
     ModelInfo,
     Note,
     Remark,
+    Worked,
 )
 from app.schema.errors import DarkroomError, EngineStopped
 
@@ -78,6 +82,7 @@ class EngineLoop:
         self._inbox = inbox
         self._residency, self._shelf, self._executor, self._tokenizer, self._dtype = residency, shelf, executor, tokenizer, dtype
         self._on_event = on_event
+        self._aside = AsideWork(inbox.put)
         self._scheduler = Scheduler(executor.budget, executor.bucket, residency.patience_s)
         self._waiting: deque[EngineJob] = deque()
         self._running: dict[str, Running] = {}
@@ -115,6 +120,8 @@ class EngineLoop:
         shares = self._scheduler.choose(self._residency.names, time.monotonic())
         if shares:
             self._run(shares)
+        elif self._running:
+            self._handle(self._inbox.get())  # all wait for work beside the loop
         assert not shares or self._books_agree()
         self.turns += 1
 
@@ -167,6 +174,8 @@ class EngineLoop:
                 self._shelf.drop()
             case LimitModels(most, one_on_device):
                 self._residency.limit(most, one_on_device=one_on_device, in_use=self._in_use())
+            case AsideDone(job_id, op, result):
+                self._take_up(job_id, op, result)
             case Close():
                 self._close()
 
@@ -196,6 +205,7 @@ class EngineLoop:
 
     def _close(self) -> None:
         self._closed = True
+        self._aside.close()
         stopped = EngineStopped("The engine was stopped before the job was done.")
         for running in list(self._running.values()):
             self._end(running, Failed(running.job.id, str(stopped), stopped.code, stopped.status))
@@ -222,9 +232,15 @@ class EngineLoop:
         """Runs a recipe to the next op that waits for the device, reporting what it says on the way."""
         try:
             op = running.resume(answer)
-            while isinstance(op, Note | Remark | Finished):
-                self._report(running, op)
-                op = running.resume(None)
+            while isinstance(op, Note | Remark | Finished | Aside):
+                if isinstance(op, Aside):
+                    done = self._aside.begin(running.job.id, op)
+                    if done is None:
+                        return
+                    op = running.resume(done)
+                else:
+                    self._report(running, op)
+                    op = running.resume(None)
         except Exception as error:  # noqa: BLE001 - whatever a recipe raises is that job's failure, never the loop's
             self._fail(running, error)
             return
@@ -232,6 +248,17 @@ class EngineLoop:
             self._end(running, Done(running.job.id, running.interrupted, running.seconds))
         else:
             self._scheduler.add(running.ticket(time.monotonic()))
+
+    def _take_up(self, job_id: str, op: object, result: Future[object]) -> None:
+        """A recipe goes on with what was done beside the loop, if it still waits for that."""
+        running = self._running.get(job_id)
+        if running is None or running.pending is not op:
+            return
+        error = result.exception()
+        if isinstance(error, Exception):
+            self._fail(running, error)
+        else:
+            self._advance(running, Worked(result.result()))
 
     def _report(self, running: Running, op: Note | Remark | Finished) -> None:
         job = running.job

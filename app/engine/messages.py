@@ -1,5 +1,6 @@
 """What is said to an engine from outside, as data: the loop reads these between forwards. Imports no torch."""
 
+from concurrent.futures import Future
 from dataclasses import dataclass
 
 from app.engine.client import EngineJob, Stop
@@ -45,4 +46,14 @@ class Close:
     """End after the current forward."""
 
 
-Message = Submit | StopJob | LoadModel | UnloadModels | LimitModels | Close
+@dataclass(frozen=True, eq=False)
+class AsideDone:
+    """A job's work beside the loop has ended, well or not; from the engine's own threads."""
+
+    job: str
+    op: object
+    """The `Aside` that it answers: the job may have gone, or another of its name come."""
+    result: Future[object]
+
+
+Message = AsideDone | Submit | StopJob | LoadModel | UnloadModels | LimitModels | Close

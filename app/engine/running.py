@@ -9,7 +9,7 @@ from torch import Tensor
 
 from app.engine.client import EngineJob, Stop
 from app.engine.scheduler import Ticket
-from app.recipes.ops import Answer, Decode, DenoiseRows, Encode, EncodeImage, Finished, Interrupted, Load, Note, Op, Recipe, Remark
+from app.recipes.ops import Answer, Aside, Decode, DenoiseRows, Encode, EncodeImage, Finished, Interrupted, Load, Note, Op, Recipe, Remark
 
 InRows = DenoiseRows | Decode | Encode | EncodeImage
 """Ops that may be answered in several parts, and may share a turn with ops of the same group."""
@@ -78,7 +78,7 @@ class Running:
                 self.pending = self.recipe.send(answer)
         except StopIteration:
             self.pending = None
-        if self.pending is not None and not isinstance(self.pending, Note | Remark | Finished):
+        if self.pending is not None and not isinstance(self.pending, Aside | Note | Remark | Finished):
             self.last_checkpoint = self.pending.checkpoint
         return self.pending
 

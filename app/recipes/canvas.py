@@ -1,6 +1,5 @@
 """How an input picture becomes what is drawn on, and how what was drawn goes back onto it."""
 
-from collections.abc import Callable
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -24,10 +23,6 @@ class Touched:
     pixels: Pixels
     beside: dict[str, Pixels] = field(default_factory=dict)
     """By what they are: `mask` (RGB) and `mask_composite` (RGBA)."""
-
-
-Touch = Callable[[int, Pixels], Touched]
-"""The last touches to picture number n of a batch, after it was decoded."""
 
 
 @dataclass(frozen=True, eq=False)

@@ -2,6 +2,7 @@
 
 from collections.abc import Generator
 from dataclasses import dataclass
+from functools import partial
 from typing import cast
 
 import torch
@@ -10,7 +11,7 @@ from torch import Tensor
 
 from app.recipes.canvas import Canvas
 from app.recipes.masks import rounds
-from app.recipes.ops import Answer, EncodeImage, ModelInfo, Op
+from app.recipes.ops import Answer, EncodeImage, ModelInfo, Op, aside
 from app.recipes.resize import InputPicture, to_unit
 from app.recipes.settings import acted
 from app.schema.errors import NotSupported
@@ -28,6 +29,10 @@ class Source:
 
     canvas: Canvas
     pictures: tuple[InputPicture, ...]
+
+    def start(self, picture: InputPicture) -> Tensor:
+        """What is encoded of a picture: (1, 3, height, width) float32 in -1..1."""
+        return to_unit(self.canvas.start(picture))
 
 
 def concat_of(
@@ -61,7 +66,7 @@ def _edited(info: ModelInfo, checkpoint: str, latent_size: tuple[int, int], sour
     """The picture's latents as the autoencoder gives them, not scaled (Brooks et al. 2023 trained so)."""
     found: dict[InputPicture, Tensor] = {}
     for picture in dict.fromkeys(source.pictures):
-        pixels = to_unit(source.canvas.start(picture))
+        pixels = yield from aside(partial(source.start, picture))
         found[picture] = _fitted(cast(Tensor, (yield EncodeImage(checkpoint, pixels, info.vae))), latent_size) / info.latent_scale
     return _each(found, source)
 
@@ -73,7 +78,7 @@ def _inpainted(
     mask = source.canvas.mask
     found: dict[InputPicture, Tensor] = {}
     for picture in dict.fromkeys(source.pictures):
-        pixels = to_unit(source.canvas.start(picture))
+        pixels = yield from aside(partial(source.start, picture))
         size = pixels.shape[2:]
         drawn = torch.ones(1, 1, *size) if mask is None else mask.pixels(size[0], size[1], whole=rounds(params))
         hidden = torch.lerp(pixels, pixels * (1 - drawn), params.inpainting_mask_weight)

@@ -2,6 +2,7 @@
 
 from collections.abc import Generator
 from dataclasses import replace
+from functools import partial
 from typing import cast
 
 import numpy as np
@@ -12,10 +13,10 @@ from torch import Tensor
 
 from app.recipes.conditioning import Said
 from app.recipes.drawing import Drawing
-from app.recipes.ops import Answer, Decode, EncodeImage, Op
+from app.recipes.ops import Answer, Decode, EncodeImage, Op, aside
 from app.recipes.passes import Pass, Sampled, sampled
 from app.recipes.refiner import refiner_of
-from app.recipes.resize import to_unit
+from app.recipes.resize import Pixels, to_unit
 from app.recipes.settings import label_of, picture_noise, sampler_options
 from app.sampling.img2img import stretched_steps
 from app.sampling.samplers import SAMPLERS
@@ -110,9 +111,13 @@ def _enlarged(drawing: Drawing, first: Sampled, checkpoint: str) -> Generator[Op
     latents = []
     for latent in first.latents:
         pixels = cast(Tensor, (yield Decode(first.checkpoint, latent[None], decoder, network)))[0].numpy()
-        larger = np.asarray(enlarged(Image.fromarray(pixels), *params.hires_size.enlarged, params.hr_upscaler))
-        latents.append(cast(Tensor, (yield EncodeImage(checkpoint, to_unit(larger), encoder, network))))
+        larger = yield from aside(partial(_larger, pixels, params))
+        latents.append(cast(Tensor, (yield EncodeImage(checkpoint, larger, encoder, network))))
     return _cut(torch.cat(latents), params.hires_size)
+
+
+def _larger(pixels: Pixels, params: GenerationParams) -> Tensor:
+    return to_unit(np.asarray(enlarged(Image.fromarray(pixels), *params.hires_size.enlarged, params.hr_upscaler)))
 
 
 def _interpolated(latents: Tensor, size: HiresSize, how: LatentUpscaler) -> Tensor:

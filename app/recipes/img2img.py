@@ -2,19 +2,20 @@
 
 from collections.abc import Generator
 from dataclasses import replace
+from functools import partial
 
 from torch import Tensor
 
 from app.prompt import Tokenizer
-from app.recipes.canvas import Canvas, Touch, Touched
+from app.recipes.canvas import Canvas, Touched
 from app.recipes.concat import Source
 from app.recipes.conditioning import Said
 from app.recipes.drawing import Drawing
 from app.recipes.input_pictures import encoded, one_each
 from app.recipes.inversion import found_noise
 from app.recipes.masks import Masks, PixelMask, pixel_mask, rounds
-from app.recipes.ops import Answer, ModelInfo, Op, Recipe
-from app.recipes.passes import Pass, Sampled, finished, sampled
+from app.recipes.ops import Answer, ModelInfo, Op, Recipe, aside
+from app.recipes.passes import Pass, Sampled, Touch, finished, sampled
 from app.recipes.refiner import refiner_of
 from app.recipes.resize import InputPicture, Pixels
 from app.recipes.settings import picture_noise, sampler_options
@@ -37,7 +38,8 @@ def img2img(
 ) -> Recipe:
     """Makes the job's pictures from the input pictures; one input serves a whole batch, several are one a picture."""
     starts = one_each(params, images)
-    canvas = Canvas(params, pixel_mask(params, masks, starts), colours)
+    mask = (yield from aside(partial(pixel_mask, params, masks, starts))) if masks.pixels is not None else None
+    canvas = Canvas(params, mask, colours)
     drawing = Drawing(params, tokenizer, Source(canvas, starts))
     drawing.tell({} if canvas.mask is None else canvas.mask.told)
     info = yield from drawing.info(params.checkpoint)
@@ -58,12 +60,12 @@ def _touch(canvas: Canvas, starts: tuple[InputPicture, ...], latents: Tensor, ma
     """The last touches to the pictures of a batch with these latents."""
     params = canvas.params
 
-    def touch(number: int, pixels: Pixels) -> Touched:
-        if masked is None or masked.soft is None:
-            return canvas.finish(starts[number], pixels)
-        size = params.width, params.height
-        shown = Difference.of(params).mask(latents[number], masked.original[number], masked.drawn[0, 0], size)
-        return canvas.finish(starts[number], pixels, shown)
+    def touch(number: int, pixels: Pixels) -> Generator[Op, Answer, Touched]:
+        shown = None
+        if masked is not None and masked.soft is not None:
+            size = params.width, params.height
+            shown = Difference.of(params).mask(latents[number], masked.original[number], masked.drawn[0, 0], size)
+        return (yield from aside(partial(canvas.finish, starts[number], pixels, shown)))
 
     return touch
 

@@ -1,13 +1,14 @@
 """The latents of a job's input pictures."""
 
 from collections.abc import Callable, Generator
+from functools import partial
 from typing import cast
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from app.recipes.ops import Answer, EncodeImage, Op
+from app.recipes.ops import Answer, EncodeImage, Op, aside
 from app.recipes.resize import LATENT, InputPicture, Pixels, to_unit
 from app.schema.hires import LATENT_PX
 from app.schema.network import NetworkSettings
@@ -27,8 +28,13 @@ def encoded(
     starts, latents = one_each(params, images), dict[InputPicture, Tensor]()
     network = NetworkSettings(tiling=params.tiling)
     for start in dict.fromkeys(starts):
-        latents[start] = cast(Tensor, (yield EncodeImage(params.checkpoint, to_unit(fit(start)), vae, network)))
+        pixels = yield from aside(partial(_fitted, fit, start))
+        latents[start] = cast(Tensor, (yield EncodeImage(params.checkpoint, pixels, vae, network)))
         if params.mode == "img2img" and params.resize_mode == LATENT:
             size = params.height // LATENT_PX, params.width // LATENT_PX
             latents[start] = F.interpolate(latents[start], size=size, mode="bilinear")
     return torch.cat([latents[start] for start in starts])
+
+
+def _fitted(fit: Callable[[InputPicture], Pixels], picture: InputPicture) -> Tensor:
+    return to_unit(fit(picture))

@@ -3,9 +3,9 @@
 Tensors in ops and answers are float32 (or uint8 pixels) on the engine's sampling device; the executor moves and casts.
 """
 
-from collections.abc import Generator
+from collections.abc import Callable, Generator
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Literal, TypeVar, cast
 
 import numpy as np
 from torch import Tensor
@@ -14,6 +14,8 @@ from app.prompt import EmbeddingFix, EmbeddingIndex
 from app.sampling.contexts import length_class
 from app.schema.family import PLAIN_RULES, FamilyRules
 from app.schema.network import PLAIN, NetworkSettings
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -273,9 +275,33 @@ class Finished:
     """Whether it is what the hires fix begins with, and the picture itself is still to come."""
 
 
-Op = Load | FindAdapters | HashEmbeddings | Encode | EncodeImage | DenoiseRows | Decode | Note | Remark | Finished
-Answer = ModelInfo | FoundAdapters | dict[str, str] | Tensor | None
+@dataclass(frozen=True, eq=False)
+class Aside:
+    """Work that needs no device (pixels, masks): done beside the loop, so that nobody's forwards wait for it; answered by `Worked`.
+
+    What it gives back follows from what it was made of alone, and it touches nothing that somebody else changes.
+    """
+
+    work: Callable[[], object]
+
+
+@dataclass(frozen=True, eq=False)
+class Worked:
+    """What came of an `Aside`."""
+
+    value: object
+
+
+Op = Load | FindAdapters | HashEmbeddings | Encode | EncodeImage | DenoiseRows | Decode | Aside | Note | Remark | Finished
+Answer = ModelInfo | FoundAdapters | dict[str, str] | Tensor | Worked | None
 Recipe = Generator[Op, Answer, None]
+
+
+def aside(work: Callable[[], T]) -> Generator[Op, Answer, T]:
+    """What `work` gives back, done beside the loop."""
+    answer = yield Aside(work)
+    assert isinstance(answer, Worked)
+    return cast(T, answer.value)
 
 
 class Interrupted(Exception):

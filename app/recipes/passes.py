@@ -1,17 +1,18 @@
 """One pass of a batch through a sampler: guidance, the refiner, progress notes, and what an interrupt leaves."""
 
-from collections.abc import Generator, Sequence
+from collections.abc import Callable, Generator, Sequence
 from dataclasses import dataclass, replace
 from typing import cast
 
 import torch
 from torch import Tensor
 
-from app.recipes.canvas import Touch, Touched
+from app.recipes.canvas import Touched
 from app.recipes.conditioning import Said
 from app.recipes.drawing import Drawing, Model
 from app.recipes.ops import Answer, Decode, DenoiseRows, Finished, Interrupted, Note, Op
 from app.recipes.refiner import Refiner, told_of
+from app.recipes.resize import Pixels
 from app.recipes.settings import acted, label_of, negative_skips
 from app.sampling.guidance import Guided, Rows, Watched, guided
 from app.sampling.masked import Masked
@@ -167,12 +168,22 @@ def _refined(about: Pass, model: Model, question: Denoise) -> Generator[Op, Answ
     return refined
 
 
+Touch = Callable[[int, Pixels], Generator[Op, Answer, Touched]]
+"""The last touches to picture number n of a batch, after it was decoded."""
+
+
+def untouched(number: int, pixels: Pixels) -> Generator[Op, Answer, Touched]:
+    """The picture as it was decoded."""
+    yield from ()
+    return Touched(pixels)
+
+
 def finished(
     latents: Tensor,
     checkpoint: str,
     drawing: Drawing,
     batch: int,
-    touch: Touch = lambda number, pixels: Touched(pixels),
+    touch: Touch = untouched,
     *,
     first_pass: bool = False,
 ) -> Generator[Op, Answer, None]:
@@ -185,6 +196,6 @@ def finished(
         several = latents[first : first + DECODED_AT_ONCE]
         pixels = cast(Tensor, (yield Decode(checkpoint, several, vae, network, params.vae_tiling)))
         for number, picture in enumerate(pixels, first):
-            index, done = batch * params.batch_size + number, touch(number, picture.numpy())
+            index, done = batch * params.batch_size + number, (yield from touch(number, picture.numpy()))
             told = dict(drawing.extras), dict(drawing.checkpoints)
             yield Finished(index, done.pixels, params.seed_of(index), info, *told, done.beside, first_pass)
