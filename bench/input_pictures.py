@@ -14,6 +14,7 @@ import subprocess
 import sys
 import tempfile
 import time
+import zlib
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -29,7 +30,7 @@ from app.schema.errors import TooLarge  # noqa: E402
 from app.schema.params import make_params  # noqa: E402
 
 MIB = 1024**2
-STEPS = ("store", "store mask", "mask", "start", "finish", "finish with colours", "refuse")
+STEPS = ("store", "store mask", "mask", "start", "start, filled", "finish", "finish with colours", "refuse")
 
 
 def picture(width: int, height: int, mode: str) -> Image.Image:
@@ -53,12 +54,18 @@ def run(step: str, width: int, height: int, folder: Path) -> None:
         (folder / "mask.png").write_bytes(encoded(width, height, "L"))
         return
     settings = make_params(
-        mode="img2img", init_images=("x",), mask="m", inpaint_full_res=True, img2img_color_correction=step == "finish with colours"
+        mode="img2img",
+        init_images=("x",),
+        mask="m",
+        inpaint_full_res=True,
+        inpainting_fill=0 if step == "start, filled" else 1,
+        img2img_color_correction=step == "finish with colours",
     )
     pixels = np.zeros((512, 512, 3), np.uint8)
     stored = inputs.stored(image.read_text()) if image.exists() else None
     masks = Masks(inputs.stored(mask.read_text())) if mask.exists() else Masks()
-    shape = pixel_mask(settings, masks) if step in ("start", "finish", "finish with colours") else None
+    pictures = () if stored is None else (stored,)
+    shape = pixel_mask(settings, masks, pictures) if step in ("start", "start, filled", "finish", "finish with colours") else None
     canvas = Canvas(settings, shape)
     before, begun = _memory("VmRSS"), time.perf_counter()
     Path("/proc/self/clear_refs").write_text("5")  # the peak is counted from here
@@ -67,8 +74,8 @@ def run(step: str, width: int, height: int, folder: Path) -> None:
     elif step == "store mask":
         mask.write_text(inputs.add_mask((folder / "mask.png").read_bytes()))
     elif step == "mask":
-        pixel_mask(settings, masks)
-    elif step == "start":
+        pixel_mask(settings, masks, pictures)
+    elif step.startswith("start"):
         assert stored is not None
         canvas.start(stored)
     elif step == "refuse":
@@ -80,11 +87,12 @@ def run(step: str, width: int, height: int, folder: Path) -> None:
 
 
 def _refuse(inputs: Inputs) -> None:
-    whole = encoded(16, 16, "RGB")
-    huge = whole.replace((16).to_bytes(4, "big") * 2, (20_000).to_bytes(4, "big") * 2, 1)
+    huge = bytearray(encoded(16, 16, "RGB"))
+    huge[16:24] = (20_000).to_bytes(4, "big") * 2  # the header's width and height
+    huge[29:33] = zlib.crc32(huge[12:29]).to_bytes(4, "big")
     try:
-        inputs.add(huge)
-    except (TooLarge, ValueError) as error:
+        inputs.add(bytes(huge))
+    except TooLarge as error:
         print(error, file=sys.stderr)
 
 

@@ -196,13 +196,10 @@ class InputPicture extends HTMLElement {
     this.offer.hidden = false;
   }
 
+  /** Takes a mask's file as the server reads it: its alpha or its brightness, checked before a browser decodes it. */
   async readMask(file) {
-    let mask;
-    try {
-      mask = await createImageBitmap(file, { colorSpaceConversion: "none" });
-    } catch {
-      throw new Error("The mask is no picture that the browser can read. PNG, JPEG and WebP work.");
-    }
+    const { id } = await storeInput(file, "mask");
+    const mask = await createImageBitmap(await storedInput(id), { colorSpaceConversion: "none" });
     const { mask: layer } = this.layers;
     if (!this.value) layer.resize(mask.width, mask.height);
     layer.load(mask, MASK_COLOUR);

@@ -215,7 +215,7 @@ def test_inpaint_upload_takes_a_mask_file(canvas: Canvas, tmp_path: Path) -> Non
     assert sent is not None and np.array_equal(sent, mask)
     (tmp_path / "letter.png").write_text("Dear reader")
     canvas.page.locator("#img2img_mask_file").set_input_files(tmp_path / "letter.png")
-    expect(canvas.darkroom.notes().last).to_contain_text("The mask is no picture")
+    expect(canvas.darkroom.notes().last).to_contain_text("The file is no picture that can be read")
     assert canvas.painted() > 0, "the mask that was there stays"
 
 

@@ -131,6 +131,37 @@ def test_a_wrong_wish_gets_a_reason_and_leaves_no_file(world: World, client: Tes
     assert response.status_code == status and reason in response.text and files(world) == []
 
 
+def as_base64(shown: Image.Image, kind: str, **more: object) -> str:
+    buffer = io.BytesIO()
+    shown.save(buffer, kind, **more)
+    return base64.b64encode(buffer.getvalue()).decode()
+
+
+UNUSUAL = {
+    "one pixel": (picture((1, 1), "red"), (255, 0, 0)),
+    "CMYK": (as_base64(Image.new("CMYK", (8, 8), (0, 255, 255, 0)), "JPEG"), (254, 0, 0)),
+    "16 bits": (as_base64(Image.new("I;16", (8, 8), 0x80FF), "PNG"), (128, 128, 128)),
+    "moving": (as_base64(Image.new("RGB", (8, 8), "red"), "GIF", save_all=True, append_images=[Image.new("RGB", (8, 8))]), (255, 0, 0)),
+}
+
+
+@pytest.mark.parametrize("name", UNUSUAL)
+def test_pictures_of_unusual_kinds_are_enlarged(client: TestClient, name: str) -> None:
+    given, colour = UNUSUAL[name]
+    single = client.post("/sdapi/v1/extra-single-image", json={"image": given, "upscaler_1": "Nearest", "upscaling_resize": 8})
+    assert single.status_code == 200, single.text
+    for data in (single.json()["image"], enlarged(client, picture=given, upscaler="Nearest", factor=8)["picture"]):
+        found = Image.open(io.BytesIO(base64.b64decode(data))).convert("RGB")
+        assert found.size in ((8, 8), (64, 64))
+        assert np.abs(np.asarray(found, int) - colour).max() <= 1, "JPEG's own rounding"
+
+
+def test_a_picture_that_is_cut_short_is_told(client: TestClient) -> None:
+    data = base64.b64decode(as_base64(Image.effect_noise((200, 200), 50), "PNG"))[:4000]
+    response = client.post("/api/v1/extras", json={"picture": base64.b64encode(data).decode()})
+    assert response.status_code == 422 and "The PNG file is cut off" in response.json()["detail"]
+
+
 def test_captions_are_not_there_yet(client: TestClient) -> None:
     response = client.post("/sdapi/v1/interrogate", json={"image": picture()})
     assert response.status_code == 422 and "not there yet" in response.json()["errors"]
