@@ -23,6 +23,7 @@ from app.gallery.thumbnails import Thumbnails
 from app.gallery.trash import Trashed
 from app.metadata import stripped
 from app.schema.errors import DarkroomError, InvalidParams, NotFound
+from app.trash import destroy, restore
 
 log = logging.getLogger(__name__)
 
@@ -147,11 +148,11 @@ class Gallery:
         if owner is not None:
             marked = self.marks.of([one.content for one in found])
             found = [one for one in found if one.content in marked and marked[one.content].owner == owner]
-        return sorted(found, key=lambda one: one.deleted, reverse=True)
+        return sorted(found, key=lambda one: one.place.deleted, reverse=True)
 
     def find_trashed(self, keys: Sequence[str], owner: str | None) -> list[Trashed]:
         """Pictures in the trash by their keys; NotFound."""
-        found = {one.key: one for one in self.trashed(owner)}
+        found = {one.place.key: one for one in self.trashed(owner)}
         for key in keys:
             if key not in found:
                 raise NotFound("That picture is not in the trash any more.")
@@ -159,19 +160,19 @@ class Gallery:
 
     def trashed_thumbnail(self, one: Trashed) -> bytes:
         """A small look at a picture in the trash."""
-        return self._thumbnails.get(one.content, one.path)
+        return self._thumbnails.get(one.content, one.place.path)
 
     def restore(self, keys: Sequence[str], owner: str | None) -> int:
         """Brings pictures back from the trash; how many."""
         for one in self.find_trashed(keys, owner):
             folder = Folder(one.folder, self._root(one.folder))
-            self._scanner.look(folder, [trash.restore(folder.path, one)])
+            self._scanner.look(folder, [restore(folder.path, one.place)])
         return len(keys)
 
     def destroy(self, keys: Sequence[str], owner: str | None) -> int:
         """Deletes for good what is in the trash; how many."""
         for one in self.find_trashed(keys, owner):
-            trash.destroy(one)
+            destroy(one.place)
             self._thumbnails.forget(one.content)
         return len(keys)
 

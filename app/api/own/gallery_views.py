@@ -133,5 +133,6 @@ class TrashedPicture(BaseModel):
     @classmethod
     def of(cls, trashed: Trashed, root: str) -> "TrashedPicture":
         """From the trash; `root` as in `GalleryPicture.of`."""
-        thumbnail = f"{root}/api/v1/gallery/trash/{trashed.key}/thumbnail"
-        return cls(key=trashed.key, place=trashed.relative, deleted=trashed.deleted, thumbnail=thumbnail)
+        one = trashed.place
+        thumbnail = f"{root}/api/v1/gallery/trash/{one.key}/thumbnail"
+        return cls(key=one.key, place=one.relative, deleted=one.deleted, thumbnail=thumbnail)

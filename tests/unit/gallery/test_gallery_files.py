@@ -12,8 +12,8 @@ from PIL import Image
 
 from app.gallery import Change, Gallery, Search, difference_png, pixel_difference, setting_pairs
 from app.gallery.thumbnails import SIDE_PX
-from app.gallery.trash import CannotMove
 from app.schema.errors import BadPicture, InvalidParams, NotFound
+from app.trash import CannotMove
 from tests.unit.jobs.conftest import wait_for
 
 from .conftest import names
@@ -64,7 +64,7 @@ def test_trash_and_back(gallery, make, outputs):
     gallery.scan()
     assert names(gallery) == [], "the trash is not looked at"
     trashed = gallery.trashed(None)
-    assert [(one.key, one.relative) for one in trashed] == [(keys[0], "day/a.png")] and gallery.trashed_thumbnail(trashed[0])
+    assert [(one.place.key, one.place.relative) for one in trashed] == [(keys[0], "day/a.png")] and gallery.trashed_thumbnail(trashed[0])
     assert gallery.restore(keys, None) == 1
     assert (file.read_bytes(), file.with_suffix(".txt").read_text()) == (data, "beside")
     assert only(gallery, "red").marked.rating == 5 and gallery.trashed(None) == [] and list((outputs / ".trash").iterdir()) == []
