@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import logging
 import os
+import re
 import secrets
 import socket
 import sys
@@ -25,8 +26,9 @@ if TYPE_CHECKING:
 
     from app.downloads import Limits, Sites
     from app.engine.client import EngineClient
-    from app.jobs import OptionsStore
+    from app.jobs import Jobs, OptionsStore
     from app.metadata.styles import Style
+    from app.model_jobs import Shelf
     from app.models import Catalog, ModelFile
     from app.models.folders import Kind
     from app.models.library import Library
@@ -35,6 +37,7 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
+_MOST_JOBS = 100_000
 STATIC = Path(__file__).parent.parent / "static"
 
 
@@ -176,6 +179,45 @@ def limit_models(engine: "EngineClient", options: "OptionsStore") -> None:
     engine.limit(most if limited else 0, one_on_device=limited and options.view().switch("sd_checkpoints_keep_in_cpu"))
 
 
+def jobs_naming(jobs: "Jobs", file: "ModelFile") -> int:
+    """How many jobs that wait or run name a model file, which they would not find under another name."""
+    from app.jobs import LIVE
+    from app.prompt import cut_tags
+
+    def names(params: "GenerationParams") -> bool:
+        if file.kind == "checkpoint":
+            return file.filename in (params.checkpoint, params.refiner_checkpoint, params.hr_checkpoint)
+        if file.kind == "vae":
+            return params.vae in (file.path.name, file.filename)
+        texts = (params.prompt, params.hr_prompt)
+        if file.kind in ("lora", "hypernetwork"):
+            tag = "lora" if file.kind == "lora" else "hypernet"
+            return any(found.kind == tag and found.values[:1] == (file.name,) for text in texts for found in cut_tags(text)[1])
+        word = re.compile(rf"(?<!\w){re.escape(file.name)}(?!\w)", re.IGNORECASE)
+        return file.kind == "embedding" and any(map(word.search, (*texts, params.negative_prompt, params.hr_negative_prompt)))
+
+    return sum(names(view.params) for view in jobs.list(states=LIVE, limit=_MOST_JOBS))
+
+
+def follow_model(options: "OptionsStore", library: "Library", catalog: "Catalog", file: "ModelFile", now: Path, filename: str) -> None:
+    """What is said of a file goes with it, and the chosen checkpoint or VAE stays chosen; `filename` is below the folder of its kind."""
+    library.marks.moved(file.path, now)
+    chosen = str(options.get("sd_model_checkpoint") or "")
+    with contextlib.suppress(UnknownName):
+        if file.kind == "checkpoint" and chosen and catalog.find(chosen).path == file.path:
+            options.set_many({"sd_model_checkpoint": filename})
+    if file.kind == "vae" and options.get("sd_vae") == file.path.name:
+        options.set_many({"sd_vae": now.name})
+
+
+def model_shelf(settings: ServerSettings, catalog: "Catalog", library: "Library", options: "OptionsStore", jobs: "Jobs") -> "Shelf":
+    """What model jobs know of the rest: which files are wanted, and who is told of their new names."""
+    from app.model_jobs import Shelf
+
+    moved = partial(follow_model, options, library, catalog)
+    return Shelf(settings=settings, catalog=catalog, wanted_by=partial(jobs_naming, jobs), on_moved=moved)
+
+
 class Server:
     """Everything that has a life, made in order and ended in reverse."""
 
@@ -186,6 +228,7 @@ class Server:
         from app.engine.choice import make_engine
         from app.gallery import Gallery, Thumbnails
         from app.jobs import Jobs, OptionsStore, SavedCopies
+        from app.model_jobs import ModelJobs
         from app.models import Catalog, make_folders
         from app.models.library import Library
         from app.prompt import Styles, Tokenizer
@@ -214,6 +257,7 @@ class Server:
             on_started=partial(note_used, self.library),
         )
         self.library.on_news(self.jobs.announce_models)
+        self.model_jobs = ModelJobs(model_shelf(settings, self.catalog, self.library, self.options, self.jobs))
         self.services = Services(
             settings=settings,
             jobs=self.jobs,
@@ -224,6 +268,7 @@ class Server:
             library=self.library,
             previews=Thumbnails(settings.data_dir / "cache" / "model-previews"),
             downloads=self.downloads,
+            model_jobs=self.model_jobs,
             gallery=self.gallery,
             styles=self.styles,
             tokenizer=tokenizer,
@@ -270,10 +315,12 @@ class Server:
         self.library.start()
         self.gallery.start()
         self.downloads.start()
+        self.model_jobs.start()
 
     def close(self) -> None:
         """Ends everything; running jobs are told why."""
         self.downloads.close()
+        self.model_jobs.close()
         self.library.close()
         self.catalog.stop_background_hashing()
         self.jobs.close()

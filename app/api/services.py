@@ -10,6 +10,7 @@ from app.downloads import Downloads
 from app.engine.client import EngineClient
 from app.gallery import Gallery, Thumbnails
 from app.jobs import Inputs, Jobs, OptionsStore, SavedCopies
+from app.model_jobs import ModelJobs
 from app.models import Catalog
 from app.models.library import Library
 from app.prompt import Styles, Tokenizer
@@ -30,6 +31,7 @@ class Services:
     previews: Thumbnails
     """Of model files."""
     downloads: Downloads
+    model_jobs: ModelJobs
     gallery: Gallery
     styles: Styles
     tokenizer: Tokenizer

@@ -1,14 +1,14 @@
-"""`webui.py models list|info|convert|merge`: model files looked at, and checkpoints made from checkpoints, on the command line."""
+"""`webui.py models list|info|verify|trash|convert|merge`: model files looked at, kept in order, and made from others."""
 
 import argparse
 import os
-import sys
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from types import MappingProxyType
 from typing import Literal
 
 from app.cli.flags import server_settings
+from app.cli.model_keep import keep_flags, keep_model, progress_line
 from app.cli.model_list import describe_models, info_flags, list_flags, list_models
 from app.models import Catalog
 from app.models.diffusers_folder import is_diffusers_folder
@@ -24,25 +24,33 @@ EXAMPLES = """examples:
   webui.py models merge one.safetensors two.safetensors mixed --multiplier 0.4
   webui.py models merge inpainting own base own-inpainting --method "Add difference" --multiplier 1
   webui.py models merge one one-with-style --method "No interpolation" --lora style:0.8
+  webui.py models verify some.safetensors
+  webui.py models trash style.safetensors --kind lora
 """
 
-_LOOKING: Mapping[str, Callable[[argparse.Namespace], int]] = MappingProxyType({"list": list_models, "info": describe_models})
+_APART: Mapping[str, Callable[[argparse.Namespace], int]] = MappingProxyType(
+    {"list": list_models, "info": describe_models, "verify": keep_model, "trash": keep_model}
+)
+"""Those that make no new file."""
 
 
 def models(arguments: Sequence[str]) -> int:
     """Runs one of the commands; DarkroomError where it cannot be done."""
     parser = argparse.ArgumentParser(
-        PROGRAM, description="Look at model files, and make some from others.", epilog=EXAMPLES, allow_abbrev=False,
+        PROGRAM, description="Look at model files, keep them in order, and make some from others.", epilog=EXAMPLES, allow_abbrev=False,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )  # fmt: skip
-    commands = parser.add_subparsers(dest="command", required=True, metavar="list|info|convert|merge")
+    commands = parser.add_subparsers(dest="command", required=True, metavar="list|info|verify|trash|convert|merge")
     for name, fill, about in (
         ("list", list_flags, "model files of all kinds, searched, filtered and sorted"),
         ("info", info_flags, "what is known of a model file: family, notes, training, hashes"),
+        ("verify", keep_flags, "read a file whole and compare its hashes with what is said of it"),
+        ("trash", keep_flags, "put a file, and what belongs to it, into the trash of its folder"),
     ):
         command = commands.add_parser(name, help=about, description=about[:1].upper() + about[1:] + ".", allow_abbrev=False)
         fill(command)
-        command.add_argument("--json", action="store_true", help="JSON for programs.")
+        if name in ("list", "info"):
+            command.add_argument("--json", action="store_true", help="JSON for programs.")
         command.add_argument("--data-dir", metavar="DIR", help="Where models/ lies.")
     for name, fill, about in (
         ("convert", _convert_flags, "another file of the same checkpoint: safetensors, a number format, pruned, with another VAE"),
@@ -56,8 +64,8 @@ def models(arguments: Sequence[str]) -> int:
         command.add_argument("--replace", action="store_true", help="Replace the result where it is there already.")
         command.add_argument("--data-dir", metavar="DIR", help="Where models/ lies, in which bare names are looked up.")
     options = parser.parse_args(arguments)
-    if options.command in _LOOKING:
-        return _LOOKING[options.command](options)
+    if options.command in _APART:
+        return _APART[options.command](options)
     files = _Files(options.data_dir)
     try:
         return _convert(options, files) if options.command == "convert" else _merge(options, files)
@@ -140,7 +148,7 @@ def _convert(options: argparse.Namespace, files: _Files) -> int:
             source=files.find(options.source), target=target, numbers=options.numbers, averaged=options.ema,
             vae=files.find(options.vae, "vae") if options.vae else None, replace=options.replace,
         ),
-        _progress(),
+        progress_line(),
     )  # fmt: skip
     return _said(target)
 
@@ -161,25 +169,9 @@ def _merge(options: argparse.Namespace, files: _Files) -> int:
             vae=files.find(options.vae, "vae") if options.vae else None, discard=options.discard, replace=options.replace,
             loras=tuple(AddedLora(*files.lora(typed)) for typed in options.lora),
         ),
-        _progress(),
+        progress_line(),
     )  # fmt: skip
     return _said(target)
-
-
-def _progress() -> Callable[[int, int], None] | None:
-    """A line that counts on a terminal; nothing elsewhere."""
-    if not sys.stderr.isatty():
-        return None
-    last = -1
-
-    def show(done: int, total: int) -> None:
-        nonlocal last
-        percent = 100 * done // max(1, total)
-        if percent != last:
-            last = percent
-            print(f"\r{percent:3} %", end="" if percent < 100 else "\n", file=sys.stderr, flush=True)
-
-    return show
 
 
 def _said(target: Path) -> int:

@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from types import MappingProxyType
-from typing import Literal
 
 import torch
 from torch import Tensor
@@ -17,10 +16,8 @@ from app.conversion.writer import OnProgress, Piece, numbers, write_safetensors
 from app.models.diffusers_folder import is_diffusers_folder
 from app.models.folder_hints import hints_from_folder
 from app.models.hints import metadata_of_hints
+from app.schema.conversion import AveragedWeights, NumberFormat
 from app.schema.errors import BadModelFile
-
-NumberFormat = Literal["fp32", "fp16", "bf16", "fp8"]
-AveragedWeights = Literal["drop", "keep", "use"]
 
 DTYPES: Mapping[str, torch.dtype] = MappingProxyType(
     {"fp32": torch.float32, "fp16": torch.float16, "bf16": torch.bfloat16, "fp8": torch.float8_e4m3fn}

@@ -6,19 +6,17 @@ from contextlib import ExitStack
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
-from typing import Literal
 
 from torch import Tensor
 
-from app.conversion.convert import VAE, NumberFormat, baked, metadata_of, needed, piece_of, recipe_text, written_as
+from app.conversion.convert import VAE, baked, metadata_of, needed, piece_of, recipe_text, written_as
 from app.conversion.lora import AddedLora, with_loras
 from app.conversion.source import Source
 from app.conversion.weights import BlockWeights
 from app.conversion.writer import OnProgress, Piece, numbers, write_safetensors
+from app.schema.conversion import Method, NumberFormat
 from app.schema.errors import BadModelFile, InvalidParams
 
-Method = Literal["Weighted sum", "Add difference", "No interpolation"]
-"""A1111's names: A * (1 - M) + B * M; A + (B - C) * M; A as it is."""
 FIRST_LAYER = "model.diffusion_model.input_blocks.0.0.weight"
 POSITIONS = "position_ids"
 """Whole numbers 0, 1, 2 ... that old checkpoints carry; there is nothing to mix."""

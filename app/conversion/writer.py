@@ -19,7 +19,7 @@ import torch
 from torch import Tensor
 
 from app.models.header import DTYPE_BITS
-from app.schema.disk import CannotSave, DiskFull, is_full
+from app.schema.disk import CannotSave, DiskFull, is_full, partial_of
 
 CHUNK_NUMBERS = 2**22
 """Numbers of a tensor worked on at once: 16 MiB in fp32."""
@@ -68,7 +68,7 @@ def write_safetensors(
     total = len(header) + sum(piece.nbytes for piece in pieces)
     if path.exists() and not replace:
         raise CannotWrite(f"There is a file {path.name} already. Choose another name, or ask for it to be replaced.")
-    hidden = path.with_name(f".{path.name}.partial")
+    hidden = partial_of(path)
     with _explained(path):
         path.parent.mkdir(parents=True, exist_ok=True)
         hidden.unlink(missing_ok=True)  # of a work that was killed

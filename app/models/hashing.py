@@ -88,7 +88,7 @@ class Hasher:
             thread.join()
 
     def _work(self, following: Following, on_progress: Callable[[], None]) -> None:
-        _lower_priority()
+        lower_priority()
         failed: set[Path] = set()
         while self._wait_for_foreground():
             path = following(failed)
@@ -140,10 +140,10 @@ class Hasher:
         return sha256
 
 
-def _lower_priority() -> None:
-    """Makes the calling thread the last in line for a core; only Linux can do that for one thread."""
+def lower_priority() -> None:
+    """Makes the calling thread, and those it starts, the last in line for a core; only Linux can do that for one thread."""
     if sys.platform == "linux":
         try:
             os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), 19)
         except OSError as error:
-            log.debug("the hashing thread keeps its priority: %s", error)
+            log.debug("thread %s keeps its priority: %s", threading.current_thread().name, error)

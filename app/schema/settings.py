@@ -79,6 +79,11 @@ class ServerSettings(BaseModel):
         return self.download_models == "on" or (self.download_models is None and (not self.public or self.gradio_auth is not None))
 
     @property
+    def changes_models(self) -> bool:
+        """Whether model files may be renamed, thrown away, merged ...: not by whoever comes along on a public address."""
+        return not self.public or self.gradio_auth is not None
+
+    @property
     def models(self) -> Path:
         """The folder of model folders."""
         return self.models_dir or self.data_dir / "models"

@@ -97,7 +97,7 @@ def model_card_routes(services: Services) -> APIRouter:
         return shown(library.get(kind, filename), http)
 
     def check_may_change() -> None:
-        if services.settings.public and services.settings.gradio_auth is None:
+        if not services.settings.changes_models:
             raise NotHere("On a server that others reach without a password, nobody changes what is said of models.")
 
     @router.put("/cards/{kind}/{filename:path}")

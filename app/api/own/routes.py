@@ -11,6 +11,7 @@ from app.api.own.gallery_files import gallery_file_routes
 from app.api.own.inputs import input_routes
 from app.api.own.jobs import job_routes
 from app.api.own.model_cards import model_card_routes
+from app.api.own.model_jobs import model_job_routes
 from app.api.own.models import model_routes
 from app.api.own.pictures import picture_routes
 from app.api.own.queue import queue_routes
@@ -27,6 +28,7 @@ def own_router(services: Services) -> APIRouter:
         picture_routes,
         input_routes,
         download_routes,
+        model_job_routes,
         model_routes,
         model_card_routes,
         fact_routes,

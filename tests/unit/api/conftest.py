@@ -21,11 +21,12 @@ from app.api import Services, install_api
 from app.downloads import Downloads, Sites
 from app.gallery import Gallery, Thumbnails
 from app.jobs import Jobs, OptionsStore, SavedCopies
+from app.model_jobs import ModelJobs
 from app.models import EMBEDDED, Catalog
 from app.models.library import Library
 from app.prompt import Styles, Tokenizer
 from app.schema.settings import ServerSettings
-from app.server import note_used, resolver
+from app.server import model_shelf, note_used, resolver
 from tests.support.paths import DATA, ROOT
 from tests.unit.jobs.conftest import FlatEngine, wait_for
 
@@ -75,6 +76,7 @@ class World:
             on_started=partial(note_used, self.library),
         )
         self.library.on_news(self.jobs.announce_models)
+        self.model_jobs = ModelJobs(model_shelf(self.settings, self.catalog, self.library, self.options, self.jobs))
         self.tokenizer, self.patience_s = tokenizer, 15.0
         self.extra: Callable[[FastAPI], None] = lambda app: None
 
@@ -89,6 +91,7 @@ class World:
             library=self.library,
             previews=Thumbnails(self.settings.data_dir / "cache" / "model-previews"),
             downloads=self.downloads,
+            model_jobs=self.model_jobs,
             gallery=self.gallery,
             styles=Styles(self.settings.data_dir / "styles.csv"),
             tokenizer=self.tokenizer,
@@ -108,6 +111,7 @@ class World:
 
     def close(self) -> None:
         self.engine.free = True
+        self.model_jobs.close()
         self.jobs.close()
         self.gallery.close()
         self.library.close()

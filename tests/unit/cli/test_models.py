@@ -71,3 +71,12 @@ def test_what_cannot_be_done_gets_a_sentence(
     error = capsys.readouterr().err
     assert said in error and "Traceback" not in error
     assert {path.name: path.stat().st_mtime_ns for path in folder.iterdir()} == before
+
+
+def test_a_file_is_verified_and_thrown_away(tiny_data: Path, folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(tiny_data, "verify", "tiny-b") == 0
+    assert "sha256 is" in capsys.readouterr().out
+    assert run(tiny_data, "trash", "lin.safetensors", "--kind", "lora") == 0
+    assert not (folder.parent / "Lora" / "lin.safetensors").exists() and list((folder.parent / "Lora" / ".trash").rglob("lin.safetensors"))
+    assert run(tiny_data, "verify", "lin.safetensors", "--kind", "lora") == 1
+    assert "There is no LoRA 'lin.safetensors'" in capsys.readouterr().err

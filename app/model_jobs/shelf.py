@@ -1,0 +1,99 @@
+"""Where model files stand: found by their names, and places for new ones. Nothing here leads out of the model folders."""
+
+import os
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from app.model_jobs.names import checked_folder, checked_stem
+from app.models import Catalog, ModelFile
+from app.models.choice import EMBEDDED_ALL
+from app.models.folders import Kind, Root, roots
+from app.schema.errors import DarkroomError, InvalidParams, UnknownName
+from app.schema.settings import ServerSettings
+
+ENDINGS = (".safetensors", ".ckpt", ".pt", ".pth", ".bin")
+_CALLED: dict[Kind, str] = {"vae": "VAE", "lora": "LoRA"}
+_VAE_MARK = ".vae"
+
+
+class CannotChange(DarkroomError):
+    """A model file that has to stay as it is, or a name that is taken."""
+
+    code = "cannot_change"
+    status = 409
+
+
+@dataclass(frozen=True, kw_only=True)
+class Shelf:
+    """What actions know of the world."""
+
+    settings: ServerSettings
+    catalog: Catalog
+    wanted_by: Callable[[ModelFile], int] = lambda _: 0
+    """How many jobs that wait or run name a file."""
+    on_moved: Callable[[ModelFile, Path, str], None] = lambda *_: None
+    """Told of a file that has another name or folder: its path now, and its place below the folder of its kind."""
+
+    def find(self, kind: Kind, name: str) -> ModelFile:
+        """The file of a kind, by its place below its folder, its name, or (a checkpoint) its title or hash; UnknownName."""
+        files = self.catalog.of_kind(kind)
+        found = next((file for file in files if file.filename == name), None)
+        if found is None and kind == "checkpoint":
+            return self.catalog.find(name)
+        found = found or next((file for file in files if name in (file.path.name, file.name)), None)
+        if found is None:
+            raise UnknownName(_CALLED.get(kind, kind), name, [file.filename for file in files])
+        return found
+
+    def vae(self, wanted: str) -> ModelFile | None:
+        """A VAE by its name; None for A1111's "None"."""
+        return None if wanted in ("", "None") else self.find("vae", wanted)
+
+    def root_of(self, file: ModelFile) -> Root:
+        """The folder that a file may be moved in; CannotChange for one that is not ours to move."""
+        if file.name in EMBEDDED_ALL:
+            raise CannotChange(f"{file.filename} comes with Darkroom and stays where it is.")
+        if file.path.is_dir():
+            raise CannotChange(f"{file.filename} is a folder of several files; rename, move or delete it with the system's own tools.")
+        holding = [root for root in self.roots() if file.path.is_relative_to(root.folder.absolute())]
+        if not holding:
+            raise CannotChange(f"{file.filename} lies outside of the model folders and is left alone there.")
+        return max(holding, key=lambda root: len(root.folder.absolute().parts))
+
+    def roots(self) -> list[Root]:
+        """The folders of models whose files may be changed, each once."""
+        return list({root.folder.absolute(): root for root in roots(self.settings) if root.folder != self.settings.embedded_dir}.values())
+
+    def place_in(self, root: Root, folder: str) -> Path:
+        """A folder below a root, which need not be there; InvalidParams for one that leads elsewhere."""
+        place = root.folder.absolute() / checked_folder(folder)
+        if not place.resolve().is_relative_to(root.folder.resolve()):
+            raise InvalidParams(f"The folder {folder!r} leads out of {root.folder.name}; models stay below it.")
+        return place
+
+    def new_file(self, kind: Kind, name: str, folder: str) -> Path:
+        """Where a new safetensors file of a kind goes. CannotChange where a file of that name is there."""
+        root = next(root for root in roots(self.settings) if root.kind == kind)
+        target = self.place_in(root, folder) / f"{checked_stem(name, ENDINGS)}.safetensors"
+        return self.free(target, root, kind)
+
+    def renamed(self, file: ModelFile, root: Root, name: str) -> Path:
+        """Where a file stands under another name in its folder; its ending stays."""
+        ending = file.path.suffix
+        if file.kind == "vae" and root.kind == "checkpoint" and file.name.lower().endswith(_VAE_MARK):
+            ending = file.path.name[len(file.name) - len(_VAE_MARK) :]
+        target = file.path.with_name(checked_stem(name, (ending.lower(), *ENDINGS)) + ending)
+        return self.free(target, root, file.kind)
+
+    def free(self, target: Path, root: Root, kind: Kind) -> Path:
+        """The target itself, where nothing has its name and it is taken for what it is."""
+        if root.kind_of(target.name) != kind:
+            raise InvalidParams(f"{target.name} would be taken for a VAE; choose a name that does not end in {_VAE_MARK}.")
+        if os.path.lexists(target):
+            raise CannotChange(f"There is a file {target.name} already in {target.parent.name}. Choose another name: nothing is replaced.")
+        return target
+
+    def shown(self, path: Path, root: Root) -> str:
+        """A file's place below its folder, with `/`."""
+        return path.relative_to(root.folder.absolute()).as_posix()
