@@ -10,6 +10,7 @@ from playwright.sync_api import Locator, expect
 
 from app.models import EMBEDDED
 from tests.browser.darkroom import PATIENCE_MS, Darkroom
+from tests.support.model_files import write_shapes
 
 
 @pytest.fixture
@@ -90,19 +91,11 @@ def test_what_cannot_be_merged_gets_its_sentence(darkroom: Darkroom, models: Pat
 
 
 def test_a_models_buttons_and_the_trash(darkroom: Darkroom, models: Path) -> None:
-    """A model's own buttons, as its page shows them."""
     darkroom.show("models")
     page = darkroom.page
-    page.evaluate(
-        """() => {
-            const made = document.createElement("dk-model-actions");
-            made.setAttribute("kind", "lora");
-            made.setAttribute("filename", "lin.safetensors");
-            made.id = "tried";
-            document.querySelector("dk-model-jobs").before(made);
-        }"""
-    )
-    tried = page.locator("#tried")
+    page.locator('dk-models .dk-mc[data-file="lin.safetensors"]').get_by_role("button", name="About").first.click()
+    window = page.locator("#model_page")
+    tried = window.locator("dk-model-actions")
     tried.get_by_role("button", name="Verify").click()
     expect(tried.locator(".dk-job-summary")).to_contain_text("lin.safetensors is", timeout=PATIENCE_MS)
     tried.get_by_role("button", name="Rename …").click()
@@ -112,16 +105,33 @@ def test_a_models_buttons_and_the_trash(darkroom: Darkroom, models: Path) -> Non
     tried.get_by_role("button", name="Rename …").click()
     tried.get_by_label("New name").fill("other name")
     tried.get_by_role("button", name="Rename", exact=True).click()
-    expect(tried).to_have_attribute("filename", "other name.safetensors", timeout=PATIENCE_MS)
+    expect(window.locator(".dk-page-place")).to_have_text("other name.safetensors", timeout=PATIENCE_MS)
     tried.get_by_role("button", name="Throw away").click()
-    expect(tried.locator(".dk-job-summary")).to_contain_text("can be taken back", timeout=PATIENCE_MS)
+    expect(window).to_be_hidden(timeout=PATIENCE_MS)
     assert not (models / "Lora" / "other name.safetensors").exists()
+    expect(jobs(darkroom).first).to_contain_text("can be taken back")
     page.locator("dk-model-trash summary").click()
     page.get_by_role("button", name="Take other name.safetensors back").click()
     expect(page.locator("dk-model-trash")).to_contain_text("Nothing was thrown away", timeout=PATIENCE_MS)
     assert (models / "Lora" / "other name.safetensors").is_file()
     first = jobs(darkroom).first
     expect(first).to_contain_text("is back")
-    count = jobs(darkroom).count()
+    name = first.get_attribute("data-id")
     first.get_by_role("button").click()
-    expect(jobs(darkroom)).to_have_count(count - 1)
+    expect(page.locator(f'dk-model-jobs [data-id="{name}"]')).to_have_count(0)
+
+
+def test_one_at_work_is_cancelled(darkroom: Darkroom, models: Path) -> None:
+    """A file of some gigabytes (a hole, which takes no room on the disk) is read for a while."""
+    shapes = {"lora_unet_x.lora_up.weight": (40_000, 40_000), "lora_unet_x.lora_down.weight": (4, 40_000)}
+    write_shapes(models / "Lora" / "big.safetensors", shapes)
+    refresh(darkroom.url)
+    darkroom.show("models")
+    darkroom.page.locator('dk-models .dk-mc[data-file="big.safetensors"]').get_by_role("button", name="About").first.click()
+    darkroom.page.locator("#model_page dk-model-actions").get_by_role("button", name="Verify").click()
+    row = jobs(darkroom).first
+    expect(row).to_have_attribute("data-state", "running", timeout=PATIENCE_MS)
+    expect(row.locator(".dk-model-facts")).to_contain_text(" of 3.2 GB", timeout=PATIENCE_MS)
+    darkroom.page.locator("#model_page").get_by_role("button", name="Close").click()
+    row.get_by_role("button", name="Cancel: Verify big.safetensors").click()
+    expect(row).to_have_attribute("data-state", "cancelled", timeout=5_000)
