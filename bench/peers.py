@@ -42,7 +42,7 @@ class Peer:
 
     def __init__(self, file: ModelFile, device: str, dtype: torch.dtype) -> None:
         networks = load_checkpoint(file, device, dtype)._networks
-        self.text, self.device, self.tokenizer = networks.text, device, Tokenizer()
+        self.text, self.device, self.tokenizer = networks.texts[0], device, Tokenizer()
         scheduler = EulerDiscreteScheduler(beta_start=0.00085, beta_end=0.012, beta_schedule="scaled_linear", steps_offset=1)
         self.pipeline = StableDiffusionPipeline(
             vae=networks.autoencoder, text_encoder=None, tokenizer=None, unet=networks.denoiser, scheduler=scheduler,

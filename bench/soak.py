@@ -87,8 +87,6 @@ class Books:
     accepted: dict[str, int] = field(default_factory=dict)
     """Job to the pictures it was asked for."""
     lock: threading.Lock = field(default_factory=threading.Lock)
-    http: httpx.Client = field(default_factory=lambda: httpx.Client(timeout=30))
-    """One for all requests: each new one reads all certificates, which would cost more than the jobs."""
     deadline: float = 0.0
 
     def late(self) -> bool:
@@ -96,11 +94,11 @@ class Books:
         return time.monotonic() > self.deadline
 
 
-def ask(books: Books, method: str, url: str, **more: object) -> httpx.Response | None:
+def ask(http: httpx.Client, books: Books, method: str, url: str, **more: object) -> httpx.Response | None:
     """One request, sent again until the server is there; None when the time is up."""
     while not books.late():
         with contextlib.suppress(httpx.TransportError):
-            answer = books.http.request(method, url, **more)
+            answer = http.request(method, url, **more)
             if answer.status_code != 503:
                 return answer
         time.sleep(0.5)
@@ -110,26 +108,27 @@ def ask(books: Books, method: str, url: str, **more: object) -> httpx.Response |
 def client(number: int, server: Server, books: Books, jobs: int) -> None:
     """Asks for so many jobs, two at a time; drops some, and looks at all of its own as a reloaded page does."""
     chance = random.Random(number)
-    me = {"cookie": f"darkroom_client={number:032x}"}
+    # One for all its requests: each new one reads all certificates, which would cost more than the jobs.
+    http = httpx.Client(timeout=30, cookies={"darkroom_client": f"{number:032x}"})
     open_jobs: list[str] = []
     left = jobs
     while (left or open_jobs) and not books.late():
         if left and len(open_jobs) < OUTSTANDING:
-            job = submit(number, left, chance, server, books, me)
+            job = submit(number, left, chance, server, books, http)
             left -= 1
             if job is not None:
                 open_jobs.append(job)
                 if chance.random() < CANCELLED_SHARE:
                     time.sleep(chance.random())
-                    ask(books, "POST", f"{server.url}/api/v1/jobs/{job}/cancel", headers=me)
+                    ask(http, books, "POST", f"{server.url}/api/v1/jobs/{job}/cancel")
             continue
         time.sleep(0.3 + chance.random() / 2)
-        told = ask(books, "GET", f"{server.url}/api/v1/jobs?limit=10", headers=me)
+        told = ask(http, books, "GET", f"{server.url}/api/v1/jobs?limit=50")
         states = {entry["id"]: entry["state"] for entry in told.json()} if told is not None else {}
         open_jobs = [job for job in open_jobs if states.get(job) not in ENDED]
 
 
-def submit(number: int, left: int, chance: random.Random, server: Server, books: Books, me: dict[str, str]) -> str | None:
+def submit(number: int, left: int, chance: random.Random, server: Server, books: Books, http: httpx.Client) -> str | None:
     """Hands in one job; its id."""
     side, n_iter, batch = chance.choice((64, 128)), chance.choice((1, 1, 2)), chance.choice((1, 1, 2))
     wanted = {
@@ -143,7 +142,7 @@ def submit(number: int, left: int, chance: random.Random, server: Server, books:
         "checkpoint": SECOND if chance.random() < 0.3 else f"{EMBEDDED}.safetensors",
     }
     key = {"Idempotency-Key": f"{number}-{left}"}
-    answer = ask(books, "POST", f"{server.url}/api/v1/jobs", json=wanted, headers={**me, **key})
+    answer = ask(http, books, "POST", f"{server.url}/api/v1/jobs", json=wanted, headers=key)
     if answer is None:
         return None
     assert answer.status_code == 202, answer.text
