@@ -323,7 +323,8 @@ class Executor:
         if slices[0].op.tiled or not fits:
             answers = self._in_parts(slices, 1, tiled, on_pressure)
         else:
-            answers = self._in_parts(slices, 1 if alone else len(latents), whole, on_pressure, tiled)
+            most = 1 if alone else self.memory.pictures_that_pay(checkpoint.facts, height, width, len(latents))
+            answers = self._in_parts(slices, most, whole, on_pressure, tiled)
         return answers, used_tiles
 
     @contextmanager

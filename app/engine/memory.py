@@ -11,6 +11,7 @@ import psutil
 import torch
 
 from app.models.facts import CheckpointFacts
+from app.networks.bands import BAND_BYTES
 from app.networks.offload import Placement
 
 FORWARD_MAPS, FORWARD_MAPS_COARSE = 26.2, 16.3
@@ -89,6 +90,13 @@ class MemoryModel:
         """Of one decode; 0 where it has to be tiled."""
         one = decode_bytes(facts, 1, height, width, self.itemsize, in_bands=self.in_bands)
         return int(free // (self._factor("decode") * one))
+
+    def pictures_that_pay(self, facts: CheckpointFacts, height: int, width: int, pictures: int) -> int:
+        """Of so many, those that are best decoded at once: where maps are worked on in bands, as many as do not need it (half the time)."""
+        if not self.in_bands:
+            return pictures
+        one_map = height * width * PIXELS_A_LATENT * facts.autoencoder.channels * self.itemsize
+        return max(1, min(pictures, BAND_BYTES // one_map))
 
     def encode_fits(self, facts: CheckpointFacts, height: int, width: int, free: int) -> bool:
         """Whether one picture can be encoded whole."""

@@ -16,6 +16,7 @@ from app.engine.memory import (
 )
 from app.models.facts import AutoencoderSizes, CheckpointFacts, DenoiserSizes, TextSizes
 from app.networks import autoencoder
+from app.networks.bands import in_bands
 from app.networks.build import Networks, build_networks
 from app.networks.denoiser import predict
 from app.networks.offload import Placement
@@ -133,6 +134,15 @@ def test_a_decode_that_does_not_fit_is_told() -> None:
     assert model.pictures_that_fit(SD1, 256, 256, 4 * GB) == 0
     assert model.pictures_that_fit(SD1, 64, 64, 4 * GB) > 4
     assert model.rows_that_fit(SD1, 1024, 1024, GB) == 1  # trying tells
+
+
+def test_pictures_are_decoded_together_as_far_as_no_bands_are_needed() -> None:
+    on_a_cpu, on_a_card = MemoryModel(4, in_bands=True), MemoryModel(2)
+    together = on_a_cpu.pictures_that_pay(SD1, 8, 8, 16)
+    one = torch.empty(1, SD1.autoencoder.channels, 64, 64)
+    assert not in_bands(one.expand(together, -1, -1, -1).contiguous()) and in_bands(one.expand(together + 1, -1, -1, -1).contiguous())
+    assert on_a_cpu.pictures_that_pay(SD1, 64, 64, 16) == 1
+    assert on_a_cpu.pictures_that_pay(SD1, 8, 8, 2) == 2 and on_a_card.pictures_that_pay(SD1, 64, 64, 16) == 16
 
 
 def test_what_is_measured_corrects_the_model() -> None:
