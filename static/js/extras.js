@@ -65,7 +65,7 @@ class Extras extends HTMLElement {
     const to = h("select", {}, h("option", { value: "0" }, "by a factor"), h("option", { value: "1" }, "to a size"));
     this.fields = { mode: to, factor: number(4, 1, 16, 0.05), width: number(512, 8, 16384, 8), height: number(512, 8, 16384, 8),
       crop: h("input", { type: "checkbox", checked: true }), first: upscalers(), second: upscalers(), share: number(0, 0, 1, 0.01),
-      folder: h("input", { type: "text", placeholder: "extras-images", maxlength: "200", title: "A folder below the outputs folder" }) };
+      folder: h("input", { type: "text", placeholder: "extras-images", maxlength: "200", title: "A folder below the outputs folder; empty: extras-images" }) };
     this.fields.first.value = "Lanczos";
     const { mode, factor, width, height, crop, first, second, share } = this.fields;
     const bySize = [field("upscaling_resize_w", "Width", width), field("upscaling_resize_h", "Height", height), field("upscaling_crop", "Cut to fit", crop)];
@@ -76,7 +76,7 @@ class Extras extends HTMLElement {
     };
     mode.addEventListener("change", shown);
     shown();
-    this.into = field("output_dir", "Save in the folder", this.fields.folder);
+    this.into = field("output_dir", "Save in outputs/", this.fields.folder);
     return h("fieldset", {}, h("legend", { class: "dk-hidden" }, "How to enlarge"), field("resize_mode", "Enlarge", mode), ...byFactor, ...bySize,
       field("upscaler_1", "Upscaler", first), field("upscaler_2", "Second upscaler", second), field("upscaler_2_visibility", "Share of the second", share),
       this.into);
