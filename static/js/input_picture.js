@@ -4,6 +4,7 @@ import { BatchPanel } from "./batch.js";
 import { Editor, MASK_COLOUR } from "./canvas/editor.js";
 import { PaintKeeper } from "./canvas/keep.js";
 import { PaintLayer, png } from "./canvas/paint_layer.js";
+import { chosenNative, onChosen } from "./cards/chosen.js";
 import { define, h, iconButton, isVisible, setText } from "./dom.js";
 import { DropBox, pictureIn } from "./drop.js";
 import { storedInput, storeInput } from "./inputs.js";
@@ -15,6 +16,8 @@ import { follow, sizeFor } from "./start_size.js";
 
 const KEPT = "darkroom.img2img.picture";
 const TELLS_SETTINGS = /\bSteps: \d/;
+/** So many times the pixels that its checkpoint draws best, and a picture falls to pieces. */
+const TOO_LARGE = 4;
 
 /** The picture's pixels as they are in the file; a format that the browser does not read comes from the server. */
 async function decoded(file, id) {
@@ -56,6 +59,7 @@ class InputPicture extends HTMLElement {
     this.strip = new ModeStrip((mode) => attempt(() => this.show(mode)));
     const picture = h("div", { class: "dk-start" }, this.box.node, this.editor.node);
     this.append(this.strip.node, picture, this.batch.node, this.maskBox.node, this.outpaint.node, this.words, this.offer);
+    onChosen(() => this.tell());
     this.listen(picture);
     this.strip.draw();
     attempt(() => this.show(this.strip.mode));
@@ -143,7 +147,9 @@ class InputPicture extends HTMLElement {
     const { width, height } = this.shown;
     const [wide, high] = sizeFor(this.shown);
     const smaller = wide < width - 8 ? `; it is drawn at ${wide} × ${high} unless you choose another size` : "";
-    setText(this.words, `${width} × ${height}${smaller}. ${this.hint}`);
+    const native = chosenNative();
+    const large = native && wide * high > TOO_LARGE * native ** 2 ? ` The checkpoint draws best near ${native} × ${native}: a smaller size suits it better.` : "";
+    setText(this.words, `${width} × ${height}${smaller}. ${this.hint}${large}`);
   }
 
   /** Stores a file; what is no picture becomes a note. `mode`: the sub-tab that is shown then; `next`: it shows already what was painted. */

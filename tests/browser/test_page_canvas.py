@@ -259,6 +259,16 @@ def test_size_follows_the_picture_unless_it_is_locked(canvas: Canvas, tmp_path: 
     expect(height).to_have_value("256")
 
 
+def test_a_size_that_the_checkpoint_draws_badly_is_told(canvas: Canvas, tmp_path: Path) -> None:
+    words = canvas.page.locator("dk-input-picture .dk-drop-note")
+    expect(words).to_contain_text("192 × 128.")
+    expect(words).not_to_contain_text("draws best")
+    a_picture(tmp_path / "large.png", (480, 320))
+    canvas.start_with(tmp_path / "large.png")
+    expect(words).to_contain_text("480 × 320.")
+    expect(words).to_contain_text("The checkpoint draws best near 128 × 128")
+
+
 def test_the_picture_chosen_last_is_shown_whichever_upload_ends_first(canvas: Canvas, tmp_path: Path) -> None:
     canvas.page.locator("#img2img_remove").click()
     held: list[Route] = []

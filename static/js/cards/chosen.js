@@ -1,10 +1,11 @@
-// The checkpoint that the page uses: its file, and its family as far as that is known.
+// The checkpoint that the page uses: its file, and its family and native size as far as they are known.
 
 import { cardPage } from "./source.js";
 import { deliver } from "../letters.js";
 import { attempt } from "../notes.js";
 
 const families = new Map();
+const natives = new Map();
 const watchers = new Set();
 let now = "";
 
@@ -23,6 +24,9 @@ export function chosenFile() {
 /** Its family; empty while that is not known. */
 export const chosenFamily = () => families.get(now) ?? "";
 
+/** The side of the square that it draws best, in pixels; 0 while that is not known. */
+export const chosenNative = () => natives.get(now) ?? 0;
+
 /** Whether a card suits the chosen checkpoint; what is not known is not held against it. */
 export function fits({ kind, family }) {
   const wanted = chosenFamily();
@@ -39,6 +43,7 @@ async function look() {
   if (!file || families.has(file)) return;
   const card = await cardPage({ kind: "checkpoint", filename: file }).catch(() => null);
   families.set(file, card?.family ?? "");
+  natives.set(file, card?.native_size_px ?? 0);
   for (const watcher of [...watchers]) watcher();
 }
 
