@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 from app.models.facts import CheckpointFacts, TextSizes
 from app.models.families.text_encoder import layout_of
-from app.models.forms import in_diffusers_names, stored_names
+from app.models.forms import in_diffusers_names, in_diffusers_vae_names, stored_names, vae_names
 from app.models.header import Header, TensorInfo
 from app.models.keys import AUTOENCODER_PREFIX, DENOISER_PREFIX, Stored, text_keys
 from app.models.reading import read_facts
@@ -30,11 +30,14 @@ class Made(NamedTuple):
 
 
 def compvis_layout(path: Path, header: Header) -> dict[str, Made]:
-    """Every tensor by its name in CompVis' layout; files that have other names than diffusers' are taken as they are.
+    """Every tensor of a checkpoint or VAE by its name in CompVis' layout; files without diffusers' names are taken as they are.
 
     Raises BadModelFile where diffusers' names are those of no checkpoint that is known.
     """
     tensors = header.tensors
+    if in_diffusers_vae_names(tensors.keys()):
+        vae = vae_names(tensors.keys())
+        return {name: Made((stored,), tensors[stored].dtype, _convolved(name, tensors[stored].shape)) for name, stored in vae.items()}
     if not in_diffusers_names(tensors.keys()):
         return {name: Made((name,), *info) for name, info in tensors.items()}
     inside = stored_names(tensors.keys())

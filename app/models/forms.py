@@ -34,16 +34,34 @@ def stored_names(names: Collection[str]) -> dict[str, str]:
     return {name: name for name in names}
 
 
+def in_diffusers_vae_names(names: Collection[str]) -> bool:
+    """Whether a file with these names is a VAE as diffusers saves it."""
+    return "encoder.down_blocks.0.resnets.0.conv1.weight" in names
+
+
+def vae_names(names: Collection[str]) -> dict[str, str]:
+    """The same for a VAE's own file, whose names may have CompVis' prefix or none, or be diffusers' without any."""
+    if any(name.startswith(AUTOENCODER_PREFIX) for name in names):
+        return {name: name for name in names if name.startswith(AUTOENCODER_PREFIX)}
+    if not in_diffusers_vae_names(names):
+        return {AUTOENCODER_PREFIX + name: name for name in names}
+    blocks = _vae_blocks(names, "")
+    return {_known(autoencoder_names, name, blocks, AUTOENCODER_PREFIX) or name: name for name in names}
+
+
+def _vae_blocks(names: Collection[str], prefix: str) -> Blocks:
+    levels = _count(names, f"{prefix}encoder.down_blocks.", ".resnets.0.conv1.weight")
+    return Blocks(levels, _count(names, f"{prefix}encoder.down_blocks.0.resnets.", ".conv1.weight"), ())
+
+
 def _diffusers(names: Collection[str]) -> Iterator[tuple[str, str]]:
-    blocks, levels = _blocks(names), _count(names, f"{_VAE}encoder.down_blocks.", ".resnets.0.conv1.weight")
-    res_blocks = _count(names, f"{_VAE}encoder.down_blocks.0.resnets.", ".conv1.weight")
+    blocks, vae_blocks = _blocks(names), _vae_blocks(names, _VAE)
     places = _text_places(names)
     for name in names:
         if name.startswith(_UNET):
             yield _known(denoiser_names, name.removeprefix(_UNET), blocks, DENOISER_PREFIX) or name, name
         elif name.startswith(_VAE):
-            about = Blocks(levels, res_blocks, ())
-            yield _known(autoencoder_names, name.removeprefix(_VAE), about, AUTOENCODER_PREFIX) or name, name
+            yield _known(autoencoder_names, name.removeprefix(_VAE), vae_blocks, AUTOENCODER_PREFIX) or name, name
         else:
             place = next((place for place in places if name.startswith(place)), None)
             yield name if place is None else places[place] + name.removeprefix(place), name

@@ -8,8 +8,8 @@ import torch
 from torch import Tensor
 
 from app.models.facts import AutoencoderSizes, CheckpointFacts
-from app.models.forms import stored_names
-from app.models.keys import AUTOENCODER_PREFIX, Stored, autoencoder_keys, denoiser_keys, text_keys
+from app.models.forms import stored_names, vae_names
+from app.models.keys import Stored, autoencoder_keys, denoiser_keys, text_keys
 from app.networks.build import TEXT_PARTS, Networks
 from app.networks.sharing import Twins
 from app.networks.tensors import TensorFile, open_tensors, read_ahead
@@ -55,15 +55,13 @@ def fill(
 
 
 def fill_autoencoder(module: Any, sizes: AutoencoderSizes, path: Path, device: str, dtype: torch.dtype) -> None:
-    """Gives an empty AutoencoderKL the weights of a VAE file in CompVis' layout, with or without a checkpoint's prefix.
+    """Gives an empty AutoencoderKL the weights of a VAE file, in CompVis' layout (with or without a checkpoint's prefix) or diffusers'.
 
     Raises BadModelFile where a tensor is missing or has another size than the checkpoint's own VAE has.
     """
     source, ours = TensorFile(path), module.state_dict()
-    keys = autoencoder_keys(ours, sizes)
-    if not any(name.startswith(AUTOENCODER_PREFIX) for name in source.shapes):
-        keys = {name: theirs.removeprefix(AUTOENCODER_PREFIX) for name, theirs in keys.items()}
-    names = {theirs: name for name, theirs in keys.items()}
+    in_file = vae_names(source.shapes.keys())
+    names = {in_file.get(theirs, theirs): name for name, theirs in autoencoder_keys(ours, sizes).items()}
     for theirs, name in names.items():
         _check(path.name, theirs, source.shapes.get(theirs), ours[name].shape)
     state = {}

@@ -14,7 +14,7 @@ from safetensors.torch import load_file, save_file
 from app.conversion import AddedLora, BlockWeights, Conversion, Merge, convert, merge
 from app.models import Catalog, ModelFile, read_facts
 from app.models.diffusers_folder import state_of, weight_files
-from app.networks import load_checkpoint
+from app.networks import load_autoencoder, load_checkpoint
 from app.schema.errors import BadModelFile
 from app.schema.settings import ServerSettings
 from tests.conftest import link_tree
@@ -161,6 +161,18 @@ def test_folders_take_part_in_merges(checkpoints: Path, folder: Path, tmp_path: 
         merge(Merge(primary=primary, secondary=checkpoints / "tiny-b.safetensors", target=target, weights=quarter, loras=loras))
     files, mixed = load_file(tmp_path / "files.safetensors"), load_file(tmp_path / "mixed.safetensors")
     assert files.keys() == mixed.keys() and all(torch.equal(files[key], mixed[key]) for key in files)
+
+
+def test_a_vae_of_diffusers_stands_in_and_is_baked_in(checkpoints: Path, tmp_path: Path) -> None:
+    other = checkpoints / "tiny-b.safetensors"
+    vae = save_folder(model_file(other), tmp_path / "other") / "vae" / UNET
+    facts = read_facts(checkpoints / "tiny-a.safetensors")
+    ours, theirs = (load_autoencoder(path, facts, "cpu", torch.float32).state_dict() for path in (vae, other))
+    assert ours.keys() == theirs.keys() and all(torch.equal(ours[name], weight) for name, weight in theirs.items())
+    for name, path in (("ours", vae), ("theirs", other)):
+        convert(Conversion(source=checkpoints / "tiny-a.safetensors", target=tmp_path / f"{name}.safetensors", vae=path))
+    made, wanted = load_file(tmp_path / "ours.safetensors"), load_file(tmp_path / "theirs.safetensors")
+    assert made.keys() == wanted.keys() and all(torch.equal(made[name], weight) for name, weight in wanted.items())
 
 
 def _without(path: str) -> Callable[[Path], None]:
