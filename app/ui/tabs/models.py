@@ -8,5 +8,5 @@ def build_models() -> None:
     element("dk-downloads", elem_id="models_downloads")
     element("dk-merger", elem_id="models_merger")
     element("dk-model-jobs", elem_id="models_jobs")
-    element("dk-model-trash", elem_id="models_trash")
     element("dk-models", elem_id="models_table")
+    element("dk-model-trash", elem_id="models_trash")

@@ -137,7 +137,6 @@ class CardPage {
       const told = await post(pathOf("hashes", this.card));
       this.take({ hashes: told });
     };
-    const all = Object.keys(HASHES).filter((key) => key !== "autov3").every((key) => hashes[key]);
     const busy = COMPUTING.includes(hashes.state);
     const said = busy ? `They are being computed${hashes.total_bytes ? ` (${Math.floor((100 * hashes.done_bytes) / hashes.total_bytes)} %)` : ""} …` : hashes.problem ?? "";
     const open = this.about.querySelector(".dk-page-hashes")?.open ?? false;
@@ -145,7 +144,7 @@ class CardPage {
       rows.length ? h("table", { class: "dk-table" }, h("tbody", {}, ...rows.map(([name, value]) => h("tr", {}, h("th", { scope: "row" }, name),
         h("td", {}, h("code", { class: `dk-hash-${name.toLowerCase()}` }, value)))))) : null,
       said ? h("p", { class: "dk-plain-note", role: "status" }, said) : null,
-      all || busy ? null : h("button", { type: "button", class: "dk-action", id: "model_hashes", onclick: () => attempt(compute) }, "Compute all hashes"));
+      busy || hashes.state === "done" ? null : h("button", { type: "button", class: "dk-action", id: "model_hashes", onclick: () => attempt(compute) }, "Compute all hashes"));
   }
 
   /** Names and values that the file holds, folded. */
