@@ -49,8 +49,14 @@ class ModelActions extends HTMLElement {
 
   async begin(action) {
     this.asked.hidden = true;
-    const job = await ask({ ...action, ...this.file });
+    const job = await ask({ ...action, ...this.file }, (sentence) => this.say(sentence, true));
     if (job) this.job = job.id;
+  }
+
+  /** Here and not in a note: these buttons are mostly in a window, and notes lie behind it. */
+  say(sentence, isProblem) {
+    setText(this.words, sentence);
+    this.words.classList.toggle("dk-model-problem", isProblem);
   }
 
   /** A line with what an action needs to know. */
@@ -83,8 +89,7 @@ class ModelActions extends HTMLElement {
     if (!entry) return;
     this.bar.hidden = entry.state !== "running";
     this.bar.value = shareOf(entry);
-    setText(this.words, isBusy(entry) ? `${entry.title} … ${factsOf(entry)}` : entry.summary || entry.error || entry.state);
-    this.words.classList.toggle("dk-model-problem", Boolean(entry.error));
+    this.say(isBusy(entry) ? `${entry.title} … ${factsOf(entry)}` : entry.summary || entry.error || entry.state, Boolean(entry.error));
     if (isBusy(entry)) return;
     this.job = null;
     const { action } = entry.action;

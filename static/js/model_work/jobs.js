@@ -47,9 +47,9 @@ function changed() {
   refreshModels().catch(() => {});
 }
 
-/** Begins an action; gives back its job, or nothing where it was refused (a note says why). */
-export async function ask(action) {
-  const job = await attempt(() => call(PATH, { method: "POST", json: action }));
+/** Begins an action; gives back its job, or nothing where it was refused: `refused` is told why. */
+export async function ask(action, refused = note) {
+  const job = await call(PATH, { method: "POST", json: action }).catch((error) => refused(error.message));
   if (job) {
     entries = [job, ...entries];
     for (const watcher of [...watchers]) watcher(entries, true); // the job may have ended before the next look, and its end is news, too
