@@ -28,9 +28,8 @@ async function withStore(mode, act) {
   }
 }
 
-/** The canvas as bytes of a PNG file, at once. */
-function pngBytes(canvas) {
-  return Uint8Array.from(atob(canvas.toDataURL("image/png").split(",")[1]), (letter) => letter.charCodeAt(0));
+function bytes(url) {
+  return Uint8Array.from(atob(url.split(",")[1]), (letter) => letter.charCodeAt(0));
 }
 
 /** Keeps a layer under a name, a moment after each change; where the browser forbids it, paint is forgotten with the page. */
@@ -39,6 +38,7 @@ export class PaintKeeper {
     this.name = name;
     this.version = 0;
     this.waiting = null; // the layer that the database has not yet, also while it is being written: a page that goes away ends that
+    this.lastWord = `darkroom-${STORE}-${name}`; // where this tab keeps paint that may have come too late for the database
     this.kept = 0; // the version that the database has
     // Opened beforehand: a page that goes away waits for nothing.
     opened().then((database) => (this.database = database)).catch(() => {});
@@ -58,11 +58,18 @@ export class PaintKeeper {
     clearTimeout(this.timer);
     const layer = this.waiting;
     this.waiting = null;
-    if (!layer || !this.database) return;
+    if (!layer) return;
+    const url = layer.isBlank() ? "" : layer.canvas.toDataURL("image/png");
+    try {
+      sessionStorage.setItem(this.lastWord, url);
+    } catch {
+      // More than a tab may keep: then the database has to be quick enough.
+    }
+    if (!this.database) return;
     const transaction = this.database.transaction(STORE, "readwrite");
     const store = transaction.objectStore(STORE);
-    if (layer.isBlank()) store.delete(this.name);
-    else store.put(pngBytes(layer.canvas), this.name);
+    if (url) store.put(bytes(url), this.name);
+    else store.delete(this.name);
     transaction.commit();
   }
 
@@ -70,13 +77,15 @@ export class PaintKeeper {
     const { version } = layer;
     const file = layer.isBlank() ? null : await png(layer.canvas);
     await withStore("readwrite", (store) => (file ? store.put(file, this.name) : store.delete(this.name)));
+    sessionStorage.removeItem(this.lastWord);
     this.kept = version;
     if (version === this.version) this.waiting = null;
   }
 
   /** Gives a layer what was kept, if anything was. */
   async restore(layer) {
-    const kept = await withStore("readonly", (store) => store.get(this.name)).catch(() => null);
+    const lastWord = sessionStorage.getItem(this.lastWord);
+    const kept = lastWord === null ? await withStore("readonly", (store) => store.get(this.name)).catch(() => null) : lastWord && bytes(lastWord);
     if (kept) layer.restore(await createImageBitmap(new Blob([kept], { type: "image/png" }), { colorSpaceConversion: "none" }));
   }
 }
