@@ -1,6 +1,5 @@
 """Checkpoints mixed tensor by tensor: A1111's weighted sum and added difference, with a weight a block if wanted, and LoRAs in them."""
 
-import re
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass, field
@@ -16,6 +15,7 @@ from app.conversion.weights import BlockWeights
 from app.conversion.writer import OnProgress, Piece, numbers, write_safetensors
 from app.schema.conversion import Method, NumberFormat
 from app.schema.errors import BadModelFile, InvalidParams
+from app.schema.name_pattern import found_by
 
 FIRST_LAYER = "model.diffusion_model.input_blocks.0.0.weight"
 POSITIONS = "position_ids"
@@ -77,27 +77,23 @@ def _check(wanted: Merge) -> None:
     for place, path in zip(("second", "third"), given[: _files_of(wanted.method) - 1], strict=False):
         if path is None:
             raise InvalidParams(f"{wanted.method} needs a {place} checkpoint.")
-    try:
-        re.compile(wanted.discard)
-    except re.error as error:
-        raise InvalidParams(f"The pattern of what to leave out is no regular expression: {error}.") from error
 
 
 def _pieces(wanted: Merge, first: Source, others: list[Source], vae: Source | None) -> Iterator[Piece]:
-    discarded = re.compile(wanted.discard).search if wanted.discard else lambda _: None
     names = [name for name in first.names if needed(name)]
     if not names:
         raise BadModelFile(f"{first.path.name} is no checkpoint in a single file, and only those can be merged.")
     from_second = [name for name in (others[0].names if others else ()) if needed(name) and name not in first]
+    inside = list(baked(vae, first, wanted.numbers)) if vae is not None else []
+    discarded = found_by(wanted.discard, (*names, *from_second, *(piece.name for piece in inside)))
     for name in (*names, *from_second):
-        if discarded(name) or (vae is not None and name.startswith(VAE)):
+        if name in discarded or (vae is not None and name.startswith(VAE)):
             continue
         if name in first:
             yield _mixed_piece(wanted, first, others, name)
         else:  # a VAE, say, that the first checkpoint lacks
             yield piece_of(others[0], name, name, wanted.numbers)
-    if vae is not None:
-        yield from (piece for piece in baked(vae, first, wanted.numbers) if not discarded(piece.name))
+    yield from (piece for piece in inside if piece.name not in discarded)
 
 
 def _mixed_piece(wanted: Merge, first: Source, others: list[Source], name: str) -> Piece:

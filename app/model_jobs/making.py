@@ -13,6 +13,7 @@ from app.models import ModelFile, yaml_beside
 from app.schema.conversion import ConfigSource
 from app.schema.disk import partial_of
 from app.schema.errors import InvalidParams
+from app.schema.name_pattern import found_by
 
 
 def convert(action: Convert, shelf: Shelf) -> Task:
@@ -34,6 +35,7 @@ def convert(action: Convert, shelf: Shelf) -> Task:
 
 def merge(action: Merge, shelf: Shelf) -> Task:
     """A mixture of checkpoints, and LoRAs in it."""
+    found_by(action.discard_weights)
     names = (action.primary_model_name, action.secondary_model_name, action.tertiary_model_name)
     wanted = {"No interpolation": 1, "Weighted sum": 2, "Add difference": 3}[action.interp_method]
     files = [shelf.find("checkpoint", name) for name in names[:wanted]]

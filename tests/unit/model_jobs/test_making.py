@@ -20,7 +20,7 @@ from safetensors.torch import load_file, save_file
 from app.model_jobs import CannotChange, ModelJobs, Shelf
 from app.model_jobs.actions import ACTIONS
 from app.models import Catalog
-from app.schema.errors import DarkroomError, UnknownName
+from app.schema.errors import DarkroomError, InvalidParams, UnknownName
 from app.schema.settings import ServerSettings
 from tests.support.paths import ROOT
 
@@ -73,6 +73,9 @@ def test_what_is_refused_at_once(jobs, folder: Path) -> None:
         (CannotChange, "already", {**MERGE, "custom_name": "tiny-a"}),
         (DarkroomError, "cannot be the name", {**MERGE, "custom_name": "../x"}),
         (DarkroomError, "cannot be the name", {**MERGE, "custom_name": "x", "folder": "../.."}),
+        (InvalidParams, "no regular expression: missing", {**MERGE, "custom_name": "x", "discard_weights": "("}),
+        (InvalidParams, "no regular expression", {**MERGE, "custom_name": "x", "discard_weights": "(" * 500 + ")" * 500}),
+        (InvalidParams, "no regular expression", {**MERGE, "custom_name": "x", "discard_weights": "a{99999999999999}"}),
         (ValidationError, "needs a secondary model", {"action": "merge", "primary_model_name": "tiny-a"}),
         (ValidationError, "needs a tertiary model", {**MERGE, "interp_method": "Add difference"}),
         (ValidationError, "Extra inputs", {**MERGE, "bake_vae": "x"}),
@@ -93,7 +96,7 @@ def test_what_fails_at_work_leaves_nothing(do, folder: Path, catalog: Catalog) -
     cases = {
         "does not fit tiny-a.safetensors": {"secondary_model_name": "odd"},
         "weights of blocks": {"block_weights": "1,2,3"},
-        "no regular expression": {"discard_weights": "("},
+        "takes longer than": {"discard_weights": "(a+)+$|(.*.*.*.*.*.*.*.*)*Z"},
         "Nothing of tiny-a.safetensors is left": {"discard_weights": "."},
         "whose texts are": {"loras": [{"name": "xl-lin"}]},
         "VAE of another kind": {"bake_in_vae": "broken.safetensors"},
