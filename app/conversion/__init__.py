@@ -7,6 +7,6 @@ name when it is whole. Public: `convert` with `Conversion`, `merge` with `Merge`
 from app.conversion.convert import Conversion, convert
 from app.conversion.lora import AddedLora
 from app.conversion.merge import Merge, merge
-from app.conversion.weights import BlockWeights, parse_weights
+from app.schema.block_weights import BlockWeights, parse_weights
 
 __all__ = ["AddedLora", "BlockWeights", "Conversion", "Merge", "convert", "merge", "parse_weights"]

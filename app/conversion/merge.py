@@ -11,8 +11,8 @@ from torch import Tensor
 from app.conversion.convert import VAE, baked, metadata_of, needed, piece_of, recipe_text, written_as
 from app.conversion.lora import AddedLora, with_loras
 from app.conversion.source import Source
-from app.conversion.weights import BlockWeights
 from app.conversion.writer import OnProgress, Piece, numbers, write_safetensors
+from app.schema.block_weights import BlockWeights
 from app.schema.conversion import Method, NumberFormat
 from app.schema.errors import BadModelFile, InvalidParams
 from app.schema.name_pattern import found_by

@@ -10,15 +10,21 @@ from app.model_jobs.actions import Convert, Merge
 from app.model_jobs.shelf import Shelf
 from app.model_jobs.task import Done, Report, Task
 from app.models import ModelFile, yaml_beside
+from app.models.library.details import read_details
+from app.schema.block_weights import parse_weights
 from app.schema.conversion import ConfigSource
 from app.schema.disk import partial_of
-from app.schema.errors import InvalidParams
+from app.schema.errors import BadModelFile, InvalidParams
 from app.schema.name_pattern import found_by
 
 
 def convert(action: Convert, shelf: Shelf) -> Task:
     """Another file of the same model."""
     source, vae = shelf.find(action.kind, action.filename), shelf.vae(action.bake_in_vae)
+    if vae is not None and action.kind != "checkpoint":
+        raise InvalidParams(f"bake_in_vae is for checkpoints; {source.filename} is none.")
+    if problem := source.problem or read_details(source).problem:  # what came of it could not be used either
+        raise BadModelFile(problem)
     target = shelf.new_file(action.kind, action.name, action.folder)
 
     def run(report: Report) -> Done:
@@ -36,6 +42,7 @@ def convert(action: Convert, shelf: Shelf) -> Task:
 def merge(action: Merge, shelf: Shelf) -> Task:
     """A mixture of checkpoints, and LoRAs in it."""
     found_by(action.discard_weights)
+    weights = parse_weights(action.multiplier, action.block_weights)
     names = (action.primary_model_name, action.secondary_model_name, action.tertiary_model_name)
     wanted = {"No interpolation": 1, "Weighted sum": 2, "Add difference": 3}[action.interp_method]
     files = [shelf.find("checkpoint", name) for name in names[:wanted]]
@@ -52,7 +59,7 @@ def merge(action: Merge, shelf: Shelf) -> Task:
         every = [*files, *(lora for lora, _ in loras)]
         recipe = conversion.Merge(
             primary=first, secondary=second, tertiary=third, target=target, method=action.interp_method,
-            weights=conversion.parse_weights(action.multiplier, action.block_weights), numbers=action.format, vae=vae.path if vae else None,
+            weights=weights, numbers=action.format, vae=vae.path if vae else None,
             discard=action.discard_weights, loras=tuple(conversion.AddedLora(lora.path, weight) for lora, weight in loras),
             recipe=action.save_metadata, sha256s={file.path: file.sha256 for file in every if file.sha256},
         )  # fmt: skip

@@ -8,6 +8,7 @@ from pathlib import Path
 from app.model_jobs.names import checked_folder, checked_stem
 from app.models import Catalog, ModelFile
 from app.models.choice import EMBEDDED_ALL
+from app.models.diffusers_folder import is_diffusers_folder
 from app.models.folders import Kind, Root, roots
 from app.schema.errors import DarkroomError, InvalidParams, UnknownName
 from app.schema.settings import ServerSettings
@@ -68,8 +69,12 @@ class Shelf:
     def place_in(self, root: Root, folder: str) -> Path:
         """A folder below a root, which need not be there; InvalidParams for one that leads elsewhere."""
         place = root.folder.absolute() / checked_folder(folder)
-        if not place.resolve().is_relative_to(root.folder.resolve()):
+        inside, top = place.resolve(), root.folder.resolve()
+        if not inside.is_relative_to(top):
             raise InvalidParams(f"The folder {folder!r} leads out of {root.folder.name}; models stay below it.")
+        below = (above for above in (inside, *inside.parents) if above != top and above.is_relative_to(top))
+        if root.kind == "checkpoint" and (whole := next(filter(is_diffusers_folder, below), None)) is not None:
+            raise InvalidParams(f"{whole.name} is a checkpoint of several files, among which no other one is found. Choose another folder.")
         return place
 
     def new_file(self, kind: Kind, name: str, folder: str) -> Path:

@@ -187,7 +187,13 @@ def test_weights_of_blocks(one: Path, other: Path, tmp_path: Path) -> None:
             assert torch.equal(new[name], (a[name].float() * (1 - share) + b[name].float() * share).to(a[name].dtype)), name
 
 
-@pytest.mark.parametrize("text", ["1,2,3", "a" + ",0" * 24, ",".join(["99"] * 25)])
+@pytest.mark.parametrize(
+    "text",
+    [
+        "1", "a,b", "1,2,3", "a" + ",0" * 24, "," * 24, ",".join(["0"] * 500),
+        *(",".join([one] * 25) for one in ("99", "nan", "inf", "1e999", "1_0", "٣", "0x1", "1 0", "")),
+    ],
+)
 def test_weights_that_are_none(text: str) -> None:
     with pytest.raises(InvalidParams):
         parse_weights(0.5, text)

@@ -20,13 +20,16 @@ from safetensors.torch import load_file, save_file
 from app.model_jobs import CannotChange, ModelJobs, Shelf
 from app.model_jobs.actions import ACTIONS
 from app.models import Catalog
-from app.schema.errors import DarkroomError, InvalidParams, UnknownName
+from app.schema.errors import BadModelFile, DarkroomError, InvalidParams, UnknownName
 from app.schema.settings import ServerSettings
 from tests.support.paths import ROOT
 
 from .conftest import ended, write
 
 MERGE = {"action": "merge", "primary_model_name": "tiny-a.safetensors", "secondary_model_name": "tiny-b"}
+
+
+CONVERT = {"action": "convert", "name": "new"}
 
 
 def test_a_merge_is_torchs_and_listed(do, folder: Path, catalog: Catalog) -> None:
@@ -76,6 +79,9 @@ def test_what_is_refused_at_once(jobs, folder: Path) -> None:
         (InvalidParams, "no regular expression: missing", {**MERGE, "custom_name": "x", "discard_weights": "("}),
         (InvalidParams, "no regular expression", {**MERGE, "custom_name": "x", "discard_weights": "(" * 500 + ")" * 500}),
         (InvalidParams, "no regular expression", {**MERGE, "custom_name": "x", "discard_weights": "a{99999999999999}"}),
+        (InvalidParams, "weights of blocks", {**MERGE, "custom_name": "x", "block_weights": "1,2,3"}),
+        (InvalidParams, "decimal numbers", {**MERGE, "custom_name": "x", "block_weights": ",".join(["nan"] * 25)}),
+        (InvalidParams, "bake_in_vae is for", {**CONVERT, "kind": "lora", "filename": "lin.safetensors", "bake_in_vae": "tiny-other"}),
         (ValidationError, "needs a secondary model", {"action": "merge", "primary_model_name": "tiny-a"}),
         (ValidationError, "needs a tertiary model", {**MERGE, "interp_method": "Add difference"}),
         (ValidationError, "Extra inputs", {**MERGE, "bake_vae": "x"}),
@@ -89,13 +95,32 @@ def test_what_is_refused_at_once(jobs, folder: Path) -> None:
     assert sorted(folder.iterdir()) == before and jobs.all() == []
 
 
+def test_what_has_a_problem_is_not_converted(jobs, catalog: Catalog, folder: Path) -> None:
+    """The sentence of its card says why; files that only want another form (`.ckpt`, without a VAE) have none."""
+    save_file({"weight": torch.zeros(2, 2)}, folder / "odd.safetensors")
+    (folder.parent / "Lora" / "text.safetensors").write_text("no LoRA" * 9)
+    whole = load_file(folder / "tiny-b.safetensors")
+    save_file({name: tensor for name, tensor in whole.items() if not name.startswith("first_stage")}, folder / "bare.safetensors")
+    catalog.refresh()
+    problem = catalog.find("odd").problem
+    assert problem is not None and catalog.find("bare").problem is None
+    with pytest.raises(BadModelFile) as refused:
+        jobs.add(ACTIONS.validate_python({**CONVERT, "filename": "odd.safetensors"}))
+    assert str(refused.value) == problem
+    with pytest.raises(BadModelFile, match="it is a text file"):
+        jobs.add(ACTIONS.validate_python({**CONVERT, "kind": "lora", "filename": "text.safetensors"}))
+    assert jobs.all() == []
+    for number, name in enumerate(("bare.safetensors", "tiny-a-copy.ckpt")):
+        job = jobs.add(ACTIONS.validate_python({**CONVERT, "filename": name, "name": f"new{number}"}))
+        assert ended(jobs, job.id).state == "done", job
+
+
 def test_what_fails_at_work_leaves_nothing(do, folder: Path, catalog: Catalog) -> None:
     save_file({name: tensor[:1].clone() for name, tensor in load_file(folder / "tiny-b.safetensors").items()}, folder / "odd.safetensors")
     catalog.refresh()
     before = sorted(folder.iterdir())
     cases = {
         "does not fit tiny-a.safetensors": {"secondary_model_name": "odd"},
-        "weights of blocks": {"block_weights": "1,2,3"},
         "takes longer than": {"discard_weights": "(a+)+$|(.*.*.*.*.*.*.*.*)*Z"},
         "Nothing of tiny-a.safetensors is left": {"discard_weights": "."},
         "whose texts are": {"loras": [{"name": "xl-lin"}]},

@@ -93,6 +93,17 @@ def test_folders_that_are_none(jobs, place: str) -> None:
         jobs.add(ACTIONS.validate_python({"action": "move", **FILE, "folder": place}))
 
 
+@pytest.mark.parametrize("place", ["d-x", "d-x/unet", "d-x/new/deep", "beside"])
+def test_no_file_vanishes_in_a_checkpoint_of_several_files(jobs, folder: Path, place: str) -> None:
+    """The list takes such a folder for one model and does not look into it."""
+    (folder / "d-x" / "unet").mkdir(parents=True)
+    (folder / "d-x" / "model_index.json").write_text("{}")
+    (folder / "beside").symlink_to("d-x/unet")
+    for action in ({"action": "move", **FILE}, {"action": "convert", **FILE, "name": "x"}):
+        with pytest.raises(InvalidParams, match="d-x is a checkpoint of several files"):
+            jobs.add(ACTIONS.validate_python({**action, "folder": place}))
+
+
 def test_a_link_leads_out_of_no_folder(jobs, folder: Path, tmp_path: Path) -> None:
     (tmp_path / "elsewhere").mkdir()
     (folder / "out").symlink_to(tmp_path / "elsewhere")

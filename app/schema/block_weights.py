@@ -3,10 +3,12 @@
 import re
 from dataclasses import dataclass
 
-from app.schema.errors import InvalidParams
+from app.schema.errors import InvalidParams, shown
 
 SD1_BLOCKS = (*(f"IN{n:02}" for n in range(12)), "M00", *(f"OUT{n:02}" for n in range(12)))
 SDXL_BLOCKS = (*(f"IN{n:02}" for n in range(9)), "M00", *(f"OUT{n:02}" for n in range(9)))
+_DECIMAL = re.compile(r"[+-]?(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)(?:[eE][+-]?[0-9]{1,3})?")
+"""float() would also take `1_0`, `nan` and other scripts' digits."""
 _BLOCK = re.compile(r"model\.diffusion_model\.(?:(input_blocks|output_blocks)\.(\d+)|(middle_block))\.")
 
 
@@ -40,10 +42,10 @@ def parse_weights(base: float, text: str = "") -> BlockWeights:
     A first number more is the base's. InvalidParams for anything else.
     """
     parts = [part.strip() for part in text.split(",")] if text.strip() else []
-    try:
-        values = tuple(float(part) for part in parts)
-    except ValueError:
-        raise InvalidParams("Weights of blocks are numbers between commas.") from None
+    for part in parts:
+        if not _DECIMAL.fullmatch(part):
+            raise InvalidParams(f"Weights of blocks are decimal numbers between commas, which {shown(part)!r} is not.")
+    values = tuple(float(part) for part in parts)
     if len(values) in (len(SD1_BLOCKS) + 1, len(SDXL_BLOCKS) + 1):
         base, values = values[0], values[1:]
     if values and len(values) not in (len(SD1_BLOCKS), len(SDXL_BLOCKS)):
