@@ -35,8 +35,11 @@ class State(NamedTuple):
 
 
 def is_diffusers_folder(path: Path) -> bool:
-    """Whether it is a folder in diffusers' layout, as far as the mark tells."""
-    return (path / MARK).is_file()
+    """Whether it is a folder in diffusers' layout, as far as the mark tells; one that cannot be entered is none."""
+    try:
+        return (path / MARK).is_file()
+    except OSError:
+        return False
 
 
 def weight_files(folder: Path) -> dict[str, tuple[Path, ...]]:

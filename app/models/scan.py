@@ -64,7 +64,7 @@ def _scan(root: Root, folder: Path, prefix: str, depth: int) -> Iterator[FoundFi
     except OSError as error:
         log.warning("the folder %s cannot be read: %s", folder, error)
         return
-    whole = root.kind == "checkpoint" and any(entry.name == MARK for entry in found)
+    whole = root.kind == "checkpoint" and any(entry.name == MARK for entry in found) and is_diffusers_folder(folder)
     if whole and (file := _folder(folder, prefix.rstrip("/") or folder.name)) is not None:
         yield file
     for entry in found:
@@ -74,12 +74,21 @@ def _scan(root: Root, folder: Path, prefix: str, depth: int) -> Iterator[FoundFi
         elif (kind := root.kind_of(entry.name)) is not None:
             if (file := _file(kind, folder / entry.name, prefix + entry.name)) is not None:
                 yield file
-        elif entry.is_symlink() and entry.is_dir():
+        elif entry.is_symlink() and _leads_to_folder(folder / entry.name):
             if root.kind == "checkpoint" and is_diffusers_folder(folder / entry.name):
                 if (file := _folder(folder / entry.name, prefix + entry.name)) is not None:
                     yield file
                 continue
             log.info("%s is a link to a folder and is not followed; link its files, or name it with --ckpt-dir", folder / entry.name)
+
+
+def _leads_to_folder(link: Path) -> bool:
+    """Whether it leads to a folder that can be entered: one that leads to itself, or to somebody else's folder, is no entry of ours."""
+    try:
+        return stat.S_ISDIR(link.stat().st_mode) and os.access(link, os.R_OK | os.X_OK)
+    except OSError as error:
+        log.debug("the link %s leads nowhere: %s", link, error)
+        return False
 
 
 def single(root: Root, path: Path) -> FoundFile | None:

@@ -2,6 +2,7 @@
 
 import os
 import secrets
+import stat
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass
@@ -85,8 +86,10 @@ def _listed(folder: str) -> Mapping[str, str]:
         with os.scandir(folder) as entries:
             for entry in entries:
                 if entry.name.endswith(_ALL):
-                    state = entry.stat()
-                    found[entry.name] = stamp_of(state.st_size, state.st_mtime_ns)
+                    with suppress(OSError):  # a link that leads nowhere, say to itself
+                        state = entry.stat()
+                        if stat.S_ISREG(state.st_mode):
+                            found[entry.name] = stamp_of(state.st_size, state.st_mtime_ns)
     except OSError:  # it went meanwhile; the next look through the folders will say so
         return found
     return found

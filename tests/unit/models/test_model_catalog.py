@@ -104,6 +104,18 @@ def test_folders_of_any_depth_and_links(tmp_path: Path, opened: Opener, caplog: 
     assert found[0].problem is not None and "Rename it to .safetensors" in found[0].problem
 
 
+@pytest.mark.parametrize("name", ["x.json", "x", "x.safetensors", "model_index.json", "deep/x.json"])
+def test_a_link_that_leads_to_itself_is_passed_over(tmp_path: Path, opened: Opener, name: str) -> None:
+    root = folder(tmp_path)
+    small(root / "good.safetensors")
+    loop = root / name
+    loop.parent.mkdir(exist_ok=True)
+    loop.symlink_to(loop.name)
+    catalog = opened(tmp_path)
+    catalog.refresh()
+    assert names(catalog.checkpoints()) == ["good.safetensors"]
+
+
 def test_names_that_are_no_text_are_passed_over(tmp_path: Path) -> None:
     root = folder(tmp_path)
     try:

@@ -280,6 +280,15 @@ def test_previews_by_the_usual_names(collection: Collection) -> None:
     assert found == {"a": "a.preview.png", "b": "b.jpeg", "c": "c.preview.webp", "d": None}
 
 
+def test_a_link_that_leads_to_itself_hides_no_other_preview(collection: Collection) -> None:
+    lora = collection.lora("a")
+    for ending in (".json", ".preview.png", ".civitai.info"):
+        lora.with_suffix(ending).symlink_to(lora.with_suffix(ending).name)
+    lora.with_suffix(".webp").write_bytes(b"picture")
+    collection.fresh()
+    assert collection.card("a").preview == str(lora.with_suffix(".webp")) and collection.card("a").remarks == ()
+
+
 def test_a_preview_outside_of_all_folders_is_not_shown(collection: Collection, tmp_path: Path) -> None:
     secret = tmp_path / "secret.png"
     secret.write_bytes(b"picture")
