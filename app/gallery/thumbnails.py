@@ -9,6 +9,7 @@ from PIL import Image, ImageOps
 
 from app.schema.errors import BadPicture, NotFound
 from app.schema.params import MAX_PIXELS
+from app.schema.regular_files import open_regular
 
 SIDE_PX = 320
 MAX_PIXELS_DECODED = 4 * MAX_PIXELS
@@ -50,7 +51,7 @@ class Thumbnails:
 
 def _made(picture: Path) -> bytes:
     try:
-        with Image.open(picture, formats=_FORMATS) as opened:
+        with open_regular(picture) as file, Image.open(file, formats=_FORMATS) as opened:
             if opened.width * opened.height > MAX_PIXELS_DECODED:
                 raise BadPicture("The picture has more pixels than are decoded here.")
             opened.draft("RGB", (2 * SIDE_PX, 2 * SIDE_PX))  # a JPEG is decoded at a fraction of its size

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from app.schema.errors import BadModelFile
+from app.schema.regular_files import open_regular
 
 MARK = "model_index.json"
 PARTS = ("unet", "vae", "text_encoder", "text_encoder_2")
@@ -72,7 +73,7 @@ def read_table(folder: Path, name: str) -> Mapping[str, object]:
     Raises BadModelFile, with a sentence that names the file, if it cannot be read or is no table.
     """
     try:
-        with (folder / name).open("rb") as file:
+        with open_regular(folder / name) as file:
             data = file.read(JSON_LIMIT_BYTES + 1)
     except (FileNotFoundError, NotADirectoryError):
         return {}
@@ -102,7 +103,7 @@ def _chosen(folder: Path) -> tuple[Path, ...]:
     if not folder.is_dir():
         return ()
     try:
-        names = {entry.name for entry in folder.iterdir() if not entry.name.startswith(".")}
+        names = {entry.name for entry in folder.iterdir() if not entry.name.startswith(".") and entry.is_file()}
     except OSError as error:
         raise BadModelFile(f"Its folder {folder.name} cannot be read: {error.strerror or error}.") from error
     best = min(_versions(names), default=None)

@@ -5,6 +5,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from app.models.diffusers_folder import is_diffusers_folder, weight_files
+from app.schema.regular_files import open_regular
 
 CHUNK_BYTES = 4 * 2**20
 _AUTOV1_OFFSET_BYTES = 0x100000
@@ -25,7 +26,7 @@ def sha256_of(path: Path, on_progress: Progress | None = None, cancelled: Callab
     cannot be read.
     """
     digest, buffer = hashlib.sha256(), memoryview(bytearray(CHUNK_BYTES))
-    with path.open("rb", buffering=0) as file:
+    with open_regular(path) as file:
         total_bytes, done_bytes = path.stat().st_size, 0
         while count := file.readinto(buffer):
             digest.update(buffer[:count])
@@ -63,7 +64,7 @@ def checkpoint_sha256_of(path: Path, on_progress: Progress | None = None, cancel
 def tensors_sha256_of(path: Path) -> str:
     """Lower-case hex sha256 of a safetensors file without its header (kohya's `sshs_model_hash`): the same whatever the metadata."""
     digest = hashlib.sha256()
-    with path.open("rb") as file:
+    with open_regular(path) as file:
         file.seek(8 + int.from_bytes(file.read(8), "little"))
         while data := file.read(CHUNK_BYTES):
             digest.update(data)
@@ -82,7 +83,7 @@ def autov1_of(path: Path) -> str | None:
     """
     if is_diffusers_folder(path):
         return None
-    with path.open("rb") as file:
+    with open_regular(path) as file:
         file.seek(_AUTOV1_OFFSET_BYTES)
         data = file.read(_AUTOV1_LENGTH_BYTES)
     return hashlib.sha256(data).hexdigest()[:8] if data else None

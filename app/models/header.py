@@ -14,6 +14,7 @@ from typing import Any, BinaryIO, NamedTuple
 from app.models.facts import Layout
 from app.models.sniff import HEAD_BYTES, looks_like_safetensors, what_it_is
 from app.schema.errors import BadModelFile
+from app.schema.regular_files import open_regular
 
 HEADER_LIMIT_BYTES = 16 * 2**20
 """The largest known headers (many tensors, long training metadata) have a few megabytes."""
@@ -49,7 +50,7 @@ class Header:
 def read_safetensors_header(path: Path) -> Header:
     """Header of a .safetensors file; BadModelFile with one sentence (which does not repeat the file's name) if it is not a whole one."""
     try:
-        with path.open("rb") as file:
+        with open_regular(path) as file:
             size_bytes = file.seek(0, 2)
             file.seek(0)
             text = _header_text(file, size_bytes)

@@ -12,6 +12,7 @@ from app.models.header import DTYPE_BITS, Header, TensorInfo
 from app.models.inert_pickle import SavedTensor, read_pickle
 from app.models.sniff import HEAD_BYTES, what_it_is
 from app.schema.errors import BadModelFile
+from app.schema.regular_files import open_regular
 
 PICKLE_LIMIT_BYTES = 8 * 2**20
 """Checkpoints with thousands of tensors and optimizer states have pickles of about one megabyte."""
@@ -35,7 +36,7 @@ def read_pickle_header(path: Path) -> Header:
     Raises BadModelFile, with a sentence that does not repeat the file's name, if it is none, is cut off, or asks for code.
     """
     try:
-        with path.open("rb") as file:
+        with open_regular(path) as file:
             return _read(file)
     except OSError as error:
         raise BadModelFile(f"The file cannot be read: {error.strerror or error}.") from error

@@ -5,6 +5,7 @@ from pathlib import Path
 import yaml
 
 from app.schema.errors import BadModelFile
+from app.schema.regular_files import open_regular
 
 YAML_LIMIT_BYTES = 64 * 2**10
 """A1111's own have two to four kilobytes."""
@@ -36,7 +37,7 @@ def read_yaml(path: Path) -> object:
     Raises BadModelFile, with one sentence that names the file, if it cannot be read, is too long or damaged, or has aliases or types.
     """
     try:
-        with path.open("rb") as file:
+        with open_regular(path) as file:
             data = file.read(YAML_LIMIT_BYTES + 1)
     except OSError as error:
         raise BadModelFile(f"{path.name} beside it cannot be read: {error.strerror or error}.") from error

@@ -14,6 +14,7 @@ from PIL import Image, PngImagePlugin
 
 from app.models.header import Header, TensorInfo
 from app.schema.errors import BadModelFile
+from app.schema.regular_files import open_regular
 
 KEYWORD = "sd-ti-embedding"
 _TENSOR = "TORCHTENSOR"
@@ -27,7 +28,7 @@ Vectors = np.ndarray[tuple[int, ...], np.dtype[np.float32]]
 def holds_embedding(path: Path) -> bool:
     """Whether a PNG has such a text; a preview beside a model has none. Reads no more than the beginnings of its chunks."""
     try:
-        with path.open("rb") as file:
+        with open_regular(path) as file:
             return file.read(len(_SIGNATURE)) == _SIGNATURE and _finds_keyword(file)
     except OSError:
         return False
@@ -53,7 +54,7 @@ def read_png_header(path: Path) -> Header:
 def read_png_embedding(path: Path) -> tuple[Vectors, Mapping[str, str]]:
     """(vectors, width) float32, and what the embedding says of itself; BadModelFile as for `read_png_header`."""
     try:
-        with Image.open(path, formats=["PNG"]) as picture:
+        with open_regular(path) as file, Image.open(file, formats=["PNG"]) as picture:
             assert isinstance(picture, PngImagePlugin.PngImageFile)
             said = json.loads(base64.b64decode(picture.text.get(KEYWORD, "")))
     except (OSError, ValueError, SyntaxError, RecursionError, Image.DecompressionBombError) as error:

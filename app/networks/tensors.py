@@ -21,6 +21,7 @@ from torch import Tensor
 
 from app.models.diffusers_folder import is_diffusers_folder, weight_files
 from app.schema.errors import BadModelFile
+from app.schema.regular_files import open_regular
 
 MAPPED_BYTES = 128 * 2**20
 
@@ -135,7 +136,7 @@ def read_ahead(path: Path) -> None:
     def work() -> None:
         with contextlib.suppress(OSError, BadModelFile):
             for each in (path,) if path.is_file() else chain.from_iterable(weight_files(path).values()):
-                with each.open("rb") as file:
+                with open_regular(each) as file:
                     os.posix_fadvise(file.fileno(), 0, 0, os.POSIX_FADV_WILLNEED)
 
     threading.Thread(target=work, name="read ahead", daemon=True).start()
@@ -181,7 +182,7 @@ def unpickled(path: Path) -> object:
 
     Raises BadModelFile where it is damaged or asks for code.
     """
-    with path.open("rb") as file:
+    with open_regular(path) as file:
         mappable = file.read(len(_ZIP_MAGIC)) == _ZIP_MAGIC
     try:
         return torch.load(path, map_location="cpu", weights_only=True, mmap=mappable)

@@ -19,6 +19,7 @@ from app.models.facts import ModelFile
 from app.models.hashes import CHUNK_BYTES, HashingCancelled, Progress, autov1_of
 from app.models.scan import stamp_of
 from app.schema.errors import BadModelFile
+from app.schema.regular_files import open_regular
 
 log = logging.getLogger(__name__)
 
@@ -61,7 +62,7 @@ def hashes_of(path: Path, on_progress: Progress | None = None, cancelled: Callab
     whole, tensors, other, crc = hashlib.sha256(), hashlib.sha256(), blake3(), 0
     buffer = memoryview(bytearray(CHUNK_BYTES))
     total_bytes, done_bytes = path.stat().st_size, 0
-    with path.open("rb", buffering=0) as file:
+    with open_regular(path) as file:
         is_plain = path.suffix.lower() == ".safetensors"
         begin = 8 + int.from_bytes(file.read(8), "little") if is_plain else 0
         file.seek(0)

@@ -117,6 +117,8 @@ class Library:
         card = self.get(kind, filename)
         if card.preview is None:
             return None
+        if not Path(card.preview).is_file():  # it was one when the folder was looked at
+            return None
         real = Path(card.preview).resolve()
         inside = [root.folder.resolve() for root in roots(self._catalog.settings)] + [card.file.path.resolve().parent]
         return (real, card.preview_stamp) if any(real.is_relative_to(folder) for folder in inside) else None

@@ -12,6 +12,7 @@ from app.models.library.beside import write_beside
 from app.models.library.details import MOST_NAME_CHARS, MOST_WORD_CHARS, split_words
 from app.schema.errors import DarkroomError, InvalidParams
 from app.schema.json_values import check_json
+from app.schema.regular_files import open_regular
 
 MAX_NOTES_BYTES = 8 * 2**20
 """What Civitai says of a version with hundreds of pictures has about a megabyte."""
@@ -135,7 +136,7 @@ def _notes(told: Mapping[str, Any]) -> Notes:
 
 def _table(path: Path) -> dict[str, Any]:
     try:
-        with path.open("rb") as file:
+        with open_regular(path) as file:
             data = file.read(MAX_NOTES_BYTES + 1)
     except OSError as error:
         raise BadNotes(f"{path.name} beside the model cannot be read: {error.strerror or error}.") from error
