@@ -11,6 +11,7 @@ from pathlib import Path
 from app.models.facts import ModelFile
 from app.models.scan import stamp_of
 from app.schema.disk import CannotSave, DiskFull, is_full
+from app.schema.errors import DarkroomError
 
 PREVIEWS = (".preview.png", ".preview.jpg", ".preview.jpeg", ".preview.webp", ".png", ".jpg", ".jpeg", ".webp")
 """In the order in which they are chosen."""
@@ -24,8 +25,20 @@ def path_beside(file: ModelFile, ending: str) -> Path:
     return file.path.with_name(file.name + ending)
 
 
+class InTheWay(DarkroomError):
+    """A folder that has the name of a file that is to be written."""
+
+    code = "in_the_way"
+    status = 409
+
+
 def write_beside(path: Path, data: bytes) -> None:
-    """Writes a file beside a model; a reader sees the old one or the new one. DiskFull, CannotSave where the folder takes no file."""
+    """Writes a file beside a model; a reader sees the old one or the new one.
+
+    DiskFull, CannotSave where the folder takes no file, InTheWay where a folder has its name.
+    """
+    if path.is_dir():
+        raise InTheWay(f"A folder with the name {path.name} lies beside the model. Rename or remove it.")
     fresh = path.with_name(f".{path.name}.{secrets.token_hex(4)}.new")
     try:
         with fresh.open("xb") as file:

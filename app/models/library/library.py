@@ -163,8 +163,8 @@ class Library:
         return self.get(card.file.kind, card.file.filename)
 
     def set_preview(self, kind: Kind, filename: str, png: bytes) -> Card:
-        """Makes the PNG a file's preview picture. UnknownName; CannotSave; InvalidParams for an embedding that is a picture itself, and
-        for a checkpoint that comes with Darkroom.
+        """Makes the PNG a file's preview picture. UnknownName; CannotSave; InTheWay; InvalidParams for an embedding that is a picture
+        itself, and for a checkpoint that comes with Darkroom.
         """
         card = self.get(kind, filename)
         if card.file.path.suffix.lower() == ".png":

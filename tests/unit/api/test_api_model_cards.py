@@ -163,6 +163,17 @@ def test_a_picture_becomes_the_preview(client: TestClient, lora: Path) -> None:
     assert [path.name for path in lora.parent.iterdir() if path.name.startswith(".")] == []
 
 
+def test_a_folder_in_the_way_of_a_preview_is_told(client: TestClient, lora: Path) -> None:
+    lora.with_suffix(".preview.png").unlink()
+    lora.with_suffix(".preview.png").mkdir()
+    buffer = io.BytesIO()
+    Image.new("RGB", (8, 8)).save(buffer, "PNG")
+    headers = {"Content-Type": "application/octet-stream"}
+    refused = client.put(f"{PREVIEWS}/lora/my%20styles%20%231/ink.safetensors", content=buffer.getvalue(), headers=headers)
+    assert refused.status_code == 409 and "A folder with the name ink.preview.png" in refused.json()["detail"]
+    assert sorted(path.name for path in lora.parent.iterdir()) == ["ink.preview.png", "ink.safetensors"]
+
+
 def test_the_preferred_vae_is_used_unless_one_is_chosen(world: World, client: TestClient) -> None:
     write_shapes(world.settings.models / "VAE" / "nice.safetensors", {"decoder.conv_in.weight": (8, 4, 3, 3)})
     world.catalog.refresh()
