@@ -3,7 +3,7 @@
 import hashlib
 from typing import Annotated
 
-from fastapi import APIRouter, Query, Request
+from fastapi import APIRouter, Depends, Query, Request
 from PIL import Image
 from pydantic import BaseModel, ConfigDict, Field
 from starlette.concurrency import run_in_threadpool
@@ -79,7 +79,7 @@ class CardChange(BaseModel):
 
 def model_card_routes(services: Services) -> APIRouter:
     """Everything below /api/v1/models/cards and /api/v1/models/previews."""
-    router = APIRouter(prefix="/models", tags=["models"])
+    router = APIRouter(prefix="/models", tags=["models"], dependencies=[Depends(_whole_name)])
     library = services.library
 
     @router.get("/cards")
@@ -135,6 +135,12 @@ def model_card_routes(services: Services) -> APIRouter:
         return await run_in_threadpool(shown, card, http)
 
     return router
+
+
+def _whole_name(http: Request) -> None:
+    """Refuses an address that ends with a line break, which patterns of routes leave out of the name: another file's would be meant."""
+    if http.scope["path"].endswith("\n"):
+        raise NotFound("There is no model file whose name ends with a line break.")
 
 
 def preview_of(services: Services, data: bytes) -> bytes:

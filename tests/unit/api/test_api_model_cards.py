@@ -163,6 +163,22 @@ def test_a_picture_becomes_the_preview(client: TestClient, lora: Path) -> None:
     assert [path.name for path in lora.parent.iterdir() if path.name.startswith(".")] == []
 
 
+_WAYS = (("GET", "cards"), ("PUT", "cards"), ("GET", "hashes"), ("POST", "hashes"), ("GET", "previews"), ("PUT", "previews"))
+
+
+@pytest.mark.parametrize("end", ["%0a", "%0A%0A", "%0d", "%0d%0a", "%20", "%00", "/", "."])
+def test_a_name_is_taken_as_it_is(client: TestClient, lora: Path, end: str) -> None:
+    before = sorted(path.name for path in lora.parent.iterdir())
+    for method, what in _WAYS:
+        sent = {"json": {"favourite": True, "notes": "x"}} if what == "cards" and method == "PUT" else {}
+        if what == "previews" and method == "PUT":
+            sent = {"content": lora.with_suffix(".preview.png").read_bytes(), "headers": {"Content-Type": "application/octet-stream"}}
+        answer = client.request(method, f"/api/v1/models/{what}/lora/my%20styles%20%231/ink.safetensors{end}", **sent)
+        assert answer.status_code == 404 and answer.json()["detail"], (method, what)
+    assert sorted(path.name for path in lora.parent.iterdir()) == before
+    assert client.get(CARDS, params={"favourites": True}).json()["total"] == 0
+
+
 def test_a_folder_in_the_way_of_a_preview_is_told(client: TestClient, lora: Path) -> None:
     lora.with_suffix(".preview.png").unlink()
     lora.with_suffix(".preview.png").mkdir()
