@@ -65,9 +65,9 @@ class Wanted(BaseModel):
 class CardChange(BaseModel):
     """What to say of a file; what is left out stays, null and empty texts clear."""
 
-    model_config = ConfigDict(extra="forbid")
+    model_config = ConfigDict(extra="forbid", strict=True)
 
-    favourite: bool = False
+    favourite: bool | None = None
     preferred_vae: Annotated[str | None, Field(max_length=1000)] = None
     description: Text = None
     notes: Text = None

@@ -18,7 +18,7 @@ from app.models.library.beside import CIVITAI, NOTES, PREVIEWS, Beside, Folders,
 from app.models.library.cards import Card, CardPage, Search, find, used_cards, words_of
 from app.models.library.details import UNREAD, Details, read_details
 from app.models.library.hashing import HashJobs
-from app.models.library.marks import Marks
+from app.models.library.marks import UNMARKED, Marks
 from app.models.library.told import NO_NOTES, NOTHING_TOLD, BadNotes, Civitai, Notes, read_civitai, read_notes, write_notes
 from app.models.library.watching import Follower
 from app.schema.disk import CannotSave
@@ -150,7 +150,7 @@ class Library:
         noted = {field.name: change[field.name] or None for field in fields(Notes) if field.name in change}
         if noted:
             self._write_notes(card, noted)
-        own = {name: change[name] for name in ("favourite", "preferred_vae") if name in change}
+        own = {name: change[name] or getattr(UNMARKED, name) for name in ("favourite", "preferred_vae") if name in change}
         self.marks.set([(card.file, replace(card.mark, notes=replace(card.said, **noted), **own))])
         self._catalog.want_hashes([card.file.path])
         if noted:

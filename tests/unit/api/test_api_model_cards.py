@@ -57,6 +57,19 @@ def test_what_a_user_says(client: TestClient, lora: Path) -> None:
     assert client.get(CARDS, params={"favourites": True}).json()["total"] == 0
 
 
+def test_null_clears(client: TestClient, lora: Path) -> None:
+    address = f"{CARDS}/lora/my%20styles%20%231/ink.safetensors"
+    said = {"favourite": True, "preferred_vae": "x.safetensors", "preferred_weight": 1}
+    said |= dict.fromkeys(("notes", "description", "sd_version", "activation_text", "negative_text"), "x")
+    before = client.get(address).json()
+    assert client.put(address, json=said).json() | said == client.get(address).json()
+    for name in said:
+        cleared = client.put(address, json={name: None})
+        assert cleared.status_code == 200 and cleared.json()[name] == before[name], name
+    after = client.get(address).json()
+    assert {name: after[name] for name in said} == {name: before[name] for name in said}
+
+
 def test_hashes_on_request(client: TestClient, world: World, lora: Path) -> None:
     address = "/api/v1/models/hashes/lora/my%20styles%20%231/ink.safetensors"
     assert client.get(address).json()["state"] == "unknown"
@@ -106,7 +119,11 @@ def test_bad_questions_get_a_sentence(client: TestClient, lora: Path) -> None:
         {"notes": "x" * 200_000},
         {"notes": 1},
         [],
-        {"favourite": None},
+        {"favourite": 1},
+        {"favourite": "true"},
+        {"preferred_weight": True},
+        {"preferred_weight": "0.5"},
+        {"preferred_vae": 1},
     ):
         assert client.put(address, json=worse).status_code == 422, worse
     assert client.put(address, content=b'{"preferred_weight": NaN}', headers={"Content-Type": "application/json"}).status_code == 422
