@@ -5,6 +5,7 @@ from typing import Any
 
 import torch
 from diffusers import AutoencoderKL, UNet2DConditionModel
+from diffusers.models.transformers.transformer_2d import Transformer2DModel
 from torch import nn
 from transformers import CLIPTextConfig, CLIPTextModel, CLIPTextModelWithProjection
 
@@ -56,7 +57,7 @@ def build_autoencoder(sizes: AutoencoderSizes, norm_groups: int) -> Any:
 
 def _denoiser(sizes: DenoiserSizes, groups: int) -> Any:
     levels = sizes.attention_levels
-    return UNet2DConditionModel(
+    made = UNet2DConditionModel(
         in_channels=sizes.in_channels,
         out_channels=sizes.out_channels,
         block_out_channels=[sizes.model_channels * m for m in sizes.channel_mult],
@@ -73,6 +74,15 @@ def _denoiser(sizes: DenoiserSizes, groups: int) -> Any:
         use_linear_projection=sizes.linear_projection,
         norm_num_groups=groups,
     )
+    for part in made.modules():
+        if isinstance(part, Transformer2DModel) and sizes.linear_projection:
+            part.proj_in.register_forward_pre_hook(_contiguous)
+    return made
+
+
+def _contiguous(_: nn.Module, arguments: tuple[Any, ...]) -> tuple[Any, ...]:
+    """A linear layer rounds otherwise where its input is a transposed view, as diffusers hands it; CompVis' code copies it first."""
+    return (arguments[0].contiguous(), *arguments[1:])
 
 
 def _depths(sizes: DenoiserSizes) -> list[list[int] | int]:
