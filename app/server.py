@@ -199,14 +199,16 @@ def jobs_naming(jobs: "Jobs", file: "ModelFile") -> int:
     return sum(names(view.params) for view in jobs.list(states=LIVE, limit=_MOST_JOBS))
 
 
-def follow_model(options: "OptionsStore", library: "Library", catalog: "Catalog", file: "ModelFile", now: Path, filename: str) -> None:
+def follow_model(
+    options: "OptionsStore", library: "Library", catalog: "Catalog", kind: "Kind", before: Path, now: Path, filename: str
+) -> None:
     """What is said of a file goes with it, and the chosen checkpoint or VAE stays chosen; `filename` is below the folder of its kind."""
-    library.marks.moved(file.path, now)
+    library.marks.moved(before, now)
     chosen = str(options.get("sd_model_checkpoint") or "")
     with contextlib.suppress(UnknownName):
-        if file.kind == "checkpoint" and chosen and catalog.find(chosen).path == file.path:
+        if kind == "checkpoint" and chosen and catalog.find(chosen).path == before:
             options.set_many({"sd_model_checkpoint": filename})
-    if file.kind == "vae" and options.get("sd_vae") == file.path.name:
+    if kind == "vae" and options.get("sd_vae") == before.name:
         options.set_many({"sd_vae": now.name})
 
 

@@ -11,7 +11,7 @@ from app.model_jobs.company import company_of
 from app.model_jobs.shelf import CannotChange, Shelf
 from app.model_jobs.task import Done, Task
 from app.models import ModelFile
-from app.models.folders import Root
+from app.models.folders import Kind, Root
 from app.schema.errors import InvalidParams, NotFound
 
 Moves = Sequence[tuple[Path, Path]]
@@ -77,14 +77,15 @@ def trashed(shelf: Shelf) -> list[tuple[Root, trash.Trashed]]:
     return sorted(found, key=lambda pair: pair[1].deleted, reverse=True)
 
 
-def finish(moves: Moves) -> None:
-    """Ends renamings that a server was killed in: where the first was done, the others follow it."""
-    for number, (before, now) in enumerate(moves):
-        if number == 0 and (before.exists() or not now.exists()):
-            return
+def finish(kind: Kind, filename: str, moves: Moves, shelf: Shelf) -> Done | None:
+    """Ends renamings of a file that a server was killed in: where the first was done, the others follow it; None where it was not."""
+    if not moves or os.path.lexists(moves[0][0]) or not os.path.lexists(moves[0][1]):
+        return None
+    for before, now in moves[1:]:
         if os.path.lexists(before) and not os.path.lexists(now):
             with suppress(OSError):
                 before.rename(now)
+    return _moved(kind, filename, moves, shelf)
 
 
 def _movable(shelf: Shelf, kind: str, filename: str) -> tuple[ModelFile, Root]:
@@ -105,11 +106,20 @@ def _shifted(title: str, file: ModelFile, target: Path, root: Root, shelf: Shelf
 
     def run(_: object) -> Done:
         _shift(moves)
-        shown = shelf.shown(target, root)
-        shelf.on_moved(file, target, shown)
-        return Done(summary=f"{file.filename} is {shown} now{_with_company(len(moves) - 1)}.", file=shown)
+        return _moved(file.kind, file.filename, moves, shelf)
 
     return Task(title=title, run=run, moves=moves)
+
+
+def _moved(kind: Kind, filename: str, moves: Moves, shelf: Shelf) -> Done:
+    """Told to whom it concerns, and what there is to be said."""
+    before, now = moves[0]
+    root = shelf.root_holding(now)
+    if root is None:  # the folders are others since a restart
+        return Done(summary=f"{filename} is {now.name} now.", file=now.name)
+    shown = shelf.shown(now, root)
+    shelf.on_moved(kind, before, now, shown)
+    return Done(summary=f"{filename} is {shown} now{_with_company(len(moves) - 1)}.", file=shown)
 
 
 def _moves(path: Path, target: Path, root: Root) -> Iterator[tuple[Path, Path]]:

@@ -220,8 +220,12 @@ class ModelJobs:
         if job.partial:
             with suppress(OSError):
                 Path(job.partial).unlink(missing_ok=True)
-        finish([(Path(before), Path(now)) for before, now in job.moves])
-        self._end(job.id, state="interrupted", error=INTERRUPTED)
+        moves = [(Path(before), Path(now)) for before, now in job.moves]
+        done = finish(job.action["kind"], job.action["filename"], moves, self.shelf) if moves else None
+        if done is None:
+            self._end(job.id, state="interrupted", error=INTERRUPTED)
+        else:
+            self._succeeded(job.id, done)
 
     def _change(self, wanted: str, **changes: Any) -> ModelJob:
         with self._lock:

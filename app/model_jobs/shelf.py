@@ -33,8 +33,8 @@ class Shelf:
     catalog: Catalog
     wanted_by: Callable[[ModelFile], int] = lambda _: 0
     """How many jobs that wait or run name a file."""
-    on_moved: Callable[[ModelFile, Path, str], None] = lambda *_: None
-    """Told of a file that has another name or folder: its path now, and its place below the folder of its kind."""
+    on_moved: Callable[[Kind, Path, Path, str], None] = lambda *_: None
+    """Told of a file that has another name or folder: its kind, its path before and now, and its place below the folder of its kind."""
 
     def find(self, kind: Kind, name: str) -> ModelFile:
         """The file of a kind, by its place below its folder, its name, or (a checkpoint) its title or hash; UnknownName."""
@@ -57,10 +57,15 @@ class Shelf:
             raise CannotChange(f"{file.filename} comes with Darkroom and stays where it is.")
         if file.path.is_dir():
             raise CannotChange(f"{file.filename} is a folder of several files; rename, move or delete it with the system's own tools.")
-        holding = [root for root in self.roots() if file.path.is_relative_to(root.folder.absolute())]
-        if not holding:
+        root = self.root_holding(file.path)
+        if root is None:
             raise CannotChange(f"{file.filename} lies outside of the model folders and is left alone there.")
-        return max(holding, key=lambda root: len(root.folder.absolute().parts))
+        return root
+
+    def root_holding(self, path: Path) -> Root | None:
+        """The innermost folder of models that a path is below."""
+        holding = (root for root in self.roots() if path.is_relative_to(root.folder.absolute()))
+        return max(holding, key=lambda root: len(root.folder.absolute().parts), default=None)
 
     def roots(self) -> list[Root]:
         """The folders of models whose files may be changed, each once."""

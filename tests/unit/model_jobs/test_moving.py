@@ -1,5 +1,8 @@
 """Model files renamed, moved, thrown away and brought back, with what belongs to them; names that are none; faults half-way."""
 
+import signal
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -11,6 +14,7 @@ from app.model_jobs.moving import finish
 from app.models import Catalog
 from app.schema.errors import DarkroomError, InvalidParams, NotFound, UnknownName
 from app.schema.settings import ServerSettings
+from tests.support.paths import ROOT
 
 from .conftest import write
 
@@ -169,13 +173,46 @@ def test_a_fault_half_way_puts_everything_back(do, folder: Path, monkeypatch: py
     assert not list((folder / ".trash").iterdir())
 
 
-def test_renamings_that_a_kill_cut_in_two_are_ended(folder: Path) -> None:
+def test_renamings_that_a_kill_cut_in_two_are_ended(jobs, folder: Path) -> None:
     moves = [(folder / f"old{end}", folder / f"new{end}") for end in (".safetensors", ".yaml", ".json")]
     for number, (before, now) in enumerate(moves):
         (now if number == 0 else before).write_text(str(number))
-    finish(moves)
+    done = finish("checkpoint", "old.safetensors", moves, jobs.shelf)
+    assert done is not None and done.file == "new.safetensors"
     assert [now.read_text() for _, now in moves] == ["0", "1", "2"] and not any(before.exists() for before, _ in moves)
     for before, now in moves:  # killed before the first: nothing is to be done
         now.rename(before)
-    finish(moves)
+    assert finish("checkpoint", "old.safetensors", moves, jobs.shelf) is None
     assert all(before.exists() for before, _ in moves)
+
+
+@pytest.mark.parametrize(("killed_at", "state"), [("on_moved", "done"), ("nowhere", "interrupted")])
+def test_a_kill_after_the_renaming_and_before_it_was_written_down(
+    settings: ServerSettings, catalog: Catalog, folder: Path, killed_at: str, state: str
+) -> None:
+    """The next server says what is: the file has its new name, or it is to be asked for again."""
+    give_company(folder, "tiny-b")
+    script = (
+        "import os, signal, sys, time\nfrom pathlib import Path\nfrom app.model_jobs import ModelJobs, Shelf, moving\n"
+        "from app.model_jobs.actions import ACTIONS\nfrom app.models import Catalog\nfrom app.schema.settings import ServerSettings\n"
+        "settings = ServerSettings(data_dir=Path(sys.argv[1]))\ndef kill(*_):\n    os.kill(os.getpid(), signal.SIGKILL)\n"
+        "jobs = ModelJobs(Shelf(settings=settings, catalog=Catalog(settings), on_moved=kill))\n"
+        "if sys.argv[2] == 'nowhere':\n    moving._shift = kill\n"
+        "jobs.start()\njobs.add(ACTIONS.validate_python({'action': 'move', 'kind': 'checkpoint', 'filename': 'tiny-b.safetensors',"
+        " 'folder': 'else'}))\ntime.sleep(60)\n"
+    )
+    ended = subprocess.run([sys.executable, "-c", script, settings.data_dir, killed_at], cwd=ROOT, timeout=100)
+    assert ended.returncode == -signal.SIGKILL
+    told: list[tuple[object, ...]] = []
+    jobs = ModelJobs(Shelf(settings=settings, catalog=catalog, on_moved=lambda *moved: told.append(moved)))
+    jobs.start()
+    jobs.close()
+    (job,) = jobs.all()
+    assert job.state == state, job
+    if state == "interrupted":
+        assert "ask for it again" in job.error and (folder / "tiny-b.safetensors").is_file() and not told
+        return
+    assert (job.file, job.error) == ("else/tiny-b.safetensors", "")
+    assert job.summary == "tiny-b.safetensors is else/tiny-b.safetensors now, with the 5 files that belong to it."
+    assert told == [("checkpoint", folder / "tiny-b.safetensors", folder / "else" / "tiny-b.safetensors", job.file)]
+    assert catalog.find("tiny-b").filename == job.file
