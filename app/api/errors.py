@@ -1,6 +1,8 @@
 """Where errors become HTTP answers: A1111's bodies below /sdapi and /internal, `{"detail", "code"}` elsewhere."""
 
 import logging
+from collections.abc import Mapping
+from typing import Any
 
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
@@ -58,8 +60,16 @@ async def _validation(request: Request, error: Exception) -> JSONResponse:
     assert isinstance(error, RequestValidationError)
     if _like_a1111(request):
         return JSONResponse({"detail": pydantic1_details(error)}, status_code=422)
-    told = "; ".join(f"{'.'.join(str(part) for part in e['loc'][1:]) or 'body'}: {e['msg']}" for e in error.errors())
-    return JSONResponse({"detail": told, "code": "invalid_params"}, status_code=422)
+    return JSONResponse({"detail": "; ".join(map(_sentence, error.errors())), "code": "invalid_params"}, status_code=422)
+
+
+def _sentence(found: Mapping[str, Any]) -> str:
+    """Where a request is wrong, and how; what a validator of ours said is said as it is."""
+    where, said, context = found["loc"][1:], str(found["msg"]), found.get("ctx", {})
+    if found["type"] in ("union_tag_not_found", "union_tag_invalid"):  # pydantic speaks of its discriminators
+        where = (*where, context["discriminator"].strip("'"))
+        said = f"has to be one of {context['expected_tags']}" if "expected_tags" in context else "is missing, or is no text"
+    return f"{'.'.join(map(str, where)) or 'body'}: {said.removeprefix('Value error, ')}"
 
 
 async def _http(request: Request, error: Exception) -> JSONResponse:

@@ -26,7 +26,11 @@ def checked_folder(typed: str) -> PurePosixPath:
     """A folder below another one, `/` between its parts; InvalidParams for what is none everywhere, or leads elsewhere."""
     if not typed.strip():
         return PurePosixPath()
+    if typed.strip().startswith("/"):
+        raise InvalidParams(f"The folder {shown(typed)!r} begins with a slash; name it as it lies below the folder of its kind.")
     parts = typed.strip().removesuffix("/").split("/")
+    if "" in parts:
+        raise InvalidParams(f"The folder {shown(typed)!r} has two slashes side by side, with no name between them.")
     if len(parts) > MAX_DEPTH:
         raise InvalidParams(f"Folders of models lie at most {MAX_DEPTH} deep in each other.")
     return PurePosixPath(*(_checked(part) for part in parts))

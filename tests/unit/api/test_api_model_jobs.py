@@ -62,23 +62,27 @@ def test_one_that_waits_is_cancelled(client: TestClient, lora: Path) -> None:
 @pytest.mark.parametrize(
     ("body", "status", "said"),
     [
-        ({}, 422, "action"),
-        ({"action": "burn"}, 422, "burn"),
+        ({}, 422, "action: is missing"),
+        ({"action": "burn"}, 422, "action: has to be one of 'verify', 'rename', 'move'"),
+        ({"action": 5}, 422, "action: has to be one of"),
         ({"action": "verify", "kind": "lora", "filename": "some.safetensors", "deep": True}, 422, "deep: Extra inputs are not permitted"),
         ({"action": "verify", "kind": "program", "filename": "x"}, 422, "kind"),
         ({"action": "verify", "kind": "lora", "filename": "none"}, 404, "There is no LoRA 'none'"),
         ({"action": "trash", "kind": "lora", "filename": "../VAE/x.safetensors"}, 404, "There is no LoRA"),
         ({"action": "rename", "kind": "lora", "filename": "some.safetensors", "name": "a/b"}, 422, "cannot be the name"),
         ({"action": "move", "kind": "lora", "filename": "some.safetensors", "folder": "../.."}, 422, "cannot be the name"),
+        ({"action": "move", "kind": "lora", "filename": "some.safetensors", "folder": "/abs"}, 422, "'/abs' begins with a slash"),
+        ({"action": "move", "kind": "lora", "filename": "some.safetensors", "folder": "a//b"}, 422, "'a//b' has two slashes"),
         ({"action": "rename", "kind": "lora", "filename": "some.safetensors", "name": "some"}, 409, "already"),
         ({"action": "trash", "kind": "checkpoint", "filename": f"{EMBEDDED}.safetensors"}, 409, "comes with Darkroom"),
         ({"action": "restore", "key": "../../x"}, 404, "not in the trash"),
-        ({"action": "merge", "primary_model_name": EMBEDDED}, 422, "needs a secondary model"),
+        ({"action": "merge", "primary_model_name": EMBEDDED}, 422, "merge: Weighted sum needs a secondary model"),
     ],
 )
 def test_what_cannot_be_gets_one_sentence(client: TestClient, lora: Path, body: dict, status: int, said: str) -> None:
     answer = client.post(PATH, json=body)
     assert answer.status_code == status and said in answer.json()["detail"] and answer.json()["code"], answer.text
+    assert "discriminator" not in answer.text and "Value error" not in answer.text
     assert lora.is_file() and client.get(PATH).json()["jobs"] == []
 
 
