@@ -98,15 +98,14 @@ def with_known_checkpoints(catalog: "Catalog", preferred: str, params: "Generati
 
     UnknownName for one that is not here, BadModelFile for one that cannot be loaded.
     """
+    from app.models import text_encoder_named
+
     named = {"checkpoint": _usable(checkpoint_for(catalog, preferred, params.checkpoint))}
     if params.refiner_checkpoint:
         named["refiner_checkpoint"] = _usable(catalog.find(params.refiner_checkpoint))
     if params.has_hires and params.hr_checkpoint:
         named["hr_checkpoint"] = _usable(catalog.find(params.hr_checkpoint))
-    if params.text_encoder in ("None", "Automatic"):
-        named["text_encoder"] = ""
-    elif params.text_encoder:
-        named["text_encoder"] = _usable(catalog.find(params.text_encoder))
+    named["text_encoder"] = text_encoder_named(catalog, params.text_encoder)
     return params.model_copy(update=named)
 
 

@@ -18,6 +18,7 @@ log = logging.getLogger(__name__)
 CheckCheckpoint = Callable[[str], str]
 """From what was posted for a checkpoint to the name that is stored; raises UnknownName."""
 CHECKPOINT = "sd_model_checkpoint"
+TEXT_ENCODER = "sd_text_encoder"
 
 
 class OptionsView(Mapping[str, OptionValue]):

@@ -4,7 +4,7 @@ import contextlib
 
 from app.models.catalog import Catalog
 from app.models.facts import ModelFile
-from app.schema.errors import UnknownName
+from app.schema.errors import BadModelFile, UnknownName
 
 EMBEDDED = "pocket-emoji-v2"
 """The checkpoint that comes with Darkroom; one of the user's own is chosen before it."""
@@ -19,6 +19,22 @@ def chosen_checkpoint(catalog: Catalog, preferred: str) -> ModelFile | None:
             return catalog.find(preferred)
     usable = (file for file in catalog.checkpoints() if file.problem is None)
     return min(usable, key=_rank, default=None)
+
+
+def text_encoder_named(catalog: Catalog, name: str) -> str:
+    """File name of the checkpoint whose text encoders are meant (title, file name, bare name or hash); empty for None and Automatic.
+
+    UnknownName for one that is not here, BadModelFile for one that cannot be loaded.
+    """
+    if name in ("", "None", "Automatic"):
+        return ""
+    try:
+        file = catalog.find(name)
+    except UnknownName as error:
+        raise UnknownName("text encoder", name, [each.name for each in catalog.checkpoints() if each.problem is None]) from error
+    if file.problem:
+        raise BadModelFile(f"{file.filename}: {file.problem}")
+    return file.filename
 
 
 def _rank(file: ModelFile) -> int:

@@ -78,7 +78,7 @@ def test_a_text_encoder_reads_for_another_checkpoints_network(client: TestClient
 def test_a_text_encoder_that_does_not_fit_is_refused(client: TestClient) -> None:
     for name, status, sentence in (
         ("sdxl-a", 422, "cannot draw from what the text encoder of sdxl-a reads"),
-        ("nothing", 404, "no checkpoint 'nothing'"),
+        ("nothing", 404, "no text encoder 'nothing'"),
     ):
         answer = client.post("/sdapi/v1/txt2img", json={**REQUEST, "override_settings": {"sd_text_encoder": name}})
         assert (answer.status_code, sentence in answer.text) == (status, True), answer.text

@@ -9,7 +9,8 @@ from pydantic_core import PydanticCustomError
 from app.api.checkpoints import chosen_checkpoint
 from app.api.sdapi.errors import FourKeyError
 from app.api.services import Services
-from app.jobs.options import CHECKPOINT
+from app.jobs.options import CHECKPOINT, TEXT_ENCODER
+from app.models import text_encoder_named
 from app.schema.errors import BadModelFile, UnknownName, shown
 from app.schema.options import option_table
 
@@ -44,6 +45,9 @@ def option_routes(services: Services) -> APIRouter:
         name = posted.pop(CHECKPOINT, None)
         if name is not None and (wanted := _wanted(services, str(name))) is not None:
             posted[CHECKPOINT] = wanted
+        reader = posted.get(TEXT_ENCODER)
+        if isinstance(reader, str) and reader != services.options.get(TEXT_ENCODER):
+            posted[TEXT_ENCODER] = _text_encoder(services, reader)
         changed = services.options.set_many(posted)
         if changed.get(CHECKPOINT):
             services.engine.load(str(changed[CHECKPOINT]))
@@ -59,6 +63,14 @@ def shown_options(services: Services) -> dict[str, object]:
     values[CHECKPOINT] = chosen.title if chosen else values[CHECKPOINT]
     values[CHECKPOINT_HASH] = (chosen.sha256 or "") if chosen else ""
     return values
+
+
+def _text_encoder(services: Services, name: str) -> str:
+    """The catalogue's file name for what was posted; FourKeyError and BadModelFile as for a checkpoint."""
+    try:
+        return text_encoder_named(services.catalog, name)
+    except UnknownName as error:
+        raise FourKeyError(500, error="RuntimeError", errors=f"text encoder {shown(name)!r} not found") from error
 
 
 def _wanted(services: Services, name: str) -> str | None:

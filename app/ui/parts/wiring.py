@@ -8,7 +8,8 @@ from typing import Any
 import gradio as gr
 from gradio.components import Component
 
-from app.models import ModelFile, chosen_checkpoint
+from app.jobs.options import TEXT_ENCODER as TEXT_ENCODER_OPTION
+from app.models import ModelFile, chosen_checkpoint, text_encoder_named
 from app.schema.errors import DarkroomError, UnknownName
 from app.schema.params import Mode
 from app.ui.parts.batch import submit_batch
@@ -224,7 +225,11 @@ class Page:
         names = tuple(self.settings.controls)
 
         def apply(*values: Any) -> list[Any]:
-            changed = self.parts.options.set_many(named(names, values))
+            wanted = named(names, values)
+            reader = wanted.get(TEXT_ENCODER_OPTION)
+            if isinstance(reader, str) and reader != self.parts.options.get(TEXT_ENCODER_OPTION):
+                wanted[TEXT_ENCODER_OPTION] = text_encoder_named(self.parts.catalog, reader)
+            changed = self.parts.options.set_many(wanted)
             said = f"Settings applied; {len(changed)} changed." if changed else "Nothing was changed."
             options = self.parts.options.get_all()
             return [

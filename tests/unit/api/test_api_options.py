@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 from starlette.testclient import TestClient
 
+from app.schema.errors import shown
 from app.server import checkpoint_for, limit_models
 from tests.support.paths import ROOT
 
@@ -60,6 +61,22 @@ def test_an_unknown_checkpoint_sets_nothing(world, client: TestClient) -> None:
     response = client.post(OPTIONS, json={"CLIP_stop_at_last_layers": 2, "sd_model_checkpoint": "nope"})
     assert response.status_code == 500 and response.json()["errors"] == "model 'nope' not found"
     assert world.options.get("CLIP_stop_at_last_layers") == 1
+
+
+@pytest.mark.parametrize("name", ["nope", "../../etc/passwd", "x" * 5000])
+def test_an_unknown_text_encoder_sets_nothing(world, client: TestClient, name: str) -> None:
+    response = client.post(OPTIONS, json={"CLIP_stop_at_last_layers": 2, "sd_text_encoder": name})
+    assert response.status_code == 500 and response.json()["errors"] == f"text encoder {shown(name)!r} not found"
+    assert world.options.get("CLIP_stop_at_last_layers") == 1 and world.options.get("sd_text_encoder") == ""
+
+
+def test_a_text_encoder_is_stored_by_its_file(two_checkpoints) -> None:
+    world, client = two_checkpoints, two_checkpoints.client()
+    for name, stored in (("mine", "deep/mine.safetensors"), ("None", ""), ("MINE", "deep/mine.safetensors"), ("", "")):
+        assert client.post(OPTIONS, json={"sd_text_encoder": name}).status_code == 200
+        assert world.options.get("sd_text_encoder") == stored
+    world.options.set_many({"sd_text_encoder": "gone.safetensors"})
+    assert client.post(OPTIONS, json={"sd_text_encoder": "gone.safetensors"}).status_code == 200, "what is set already stays"
 
 
 def test_what_is_shown_as_chosen_is_what_jobs_get(two_checkpoints) -> None:
