@@ -68,6 +68,7 @@ def test_searching_and_filtering(gallery: Darkroom) -> None:
     status(gallery, "100 of")
     gallery.page.locator("#gallery_clear").click()
     gallery.page.locator("#gallery_seed").fill("5007")
+    expect(tiles(gallery)).to_have_count(1, timeout=PATIENCE_MS)
     status(gallery, "1 of")
     tiles(gallery).first.click()
     expect(gallery.page.locator("#gallery_infotext")).to_contain_text("Seed: 5007,", timeout=PATIENCE_MS)
