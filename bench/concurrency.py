@@ -20,17 +20,18 @@ import time
 from collections import defaultdict
 from pathlib import Path
 
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
+
+import torch
+
+from app.engine.client import Done, EngineJob, Event, Progress, Stop
+from app.engine.thread import ThreadEngine
+from app.models import Catalog
+from app.prompt import Tokenizer
+from app.schema.params import make_params
+from app.schema.settings import ServerSettings
+
 ROOT = Path(__file__).resolve().parent.parent
-sys.path.insert(0, str(ROOT))
-
-import torch  # noqa: E402
-
-from app.engine.client import Done, EngineJob, Event, Progress, Stop  # noqa: E402
-from app.engine.thread import ThreadEngine  # noqa: E402
-from app.models import Catalog  # noqa: E402
-from app.prompt import Tokenizer  # noqa: E402
-from app.schema.params import make_params  # noqa: E402
-from app.schema.settings import ServerSettings  # noqa: E402
 
 SAMPLERS = ("Euler", "Euler a", "DPM++ 2M", "DDIM", "UniPC", "DPM++ 2M SDE", "LMS", "DPM++ 3M SDE")
 """All of one denoiser call a step."""

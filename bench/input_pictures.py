@@ -17,17 +17,18 @@ import time
 import zlib
 from pathlib import Path
 
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
+
+import numpy as np
+from PIL import Image
+
+from app.jobs.inputs import Inputs
+from app.recipes.canvas import Canvas
+from app.recipes.masks import Masks, pixel_mask
+from app.schema.errors import TooLarge
+from app.schema.params import make_params
+
 ROOT = Path(__file__).resolve().parent.parent
-sys.path.insert(0, str(ROOT))
-
-import numpy as np  # noqa: E402
-from PIL import Image  # noqa: E402
-
-from app.jobs.inputs import Inputs  # noqa: E402
-from app.recipes.canvas import Canvas  # noqa: E402
-from app.recipes.masks import Masks, pixel_mask  # noqa: E402
-from app.schema.errors import TooLarge  # noqa: E402
-from app.schema.params import make_params  # noqa: E402
 
 MIB = 1024**2
 STEPS = ("store", "store mask", "mask", "start", "start, filled", "finish", "finish with colours", "refuse")

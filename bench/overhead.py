@@ -17,19 +17,20 @@ import tempfile
 import time
 from pathlib import Path
 
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
+
+import torch
+
+from app.engine.build import DTYPES, build_loop, pick_device, pick_dtype
+from app.engine.client import EngineJob, Stop
+from app.engine.messages import Close, LoadModel, Message, StopJob, Submit, UnloadModels
+from app.jobs import Jobs, OptionsStore
+from app.models import Catalog
+from app.prompt import Tokenizer
+from app.schema.params import make_params
+from app.schema.settings import ServerSettings
+
 ROOT = Path(__file__).resolve().parent.parent
-sys.path.insert(0, str(ROOT))
-
-import torch  # noqa: E402
-
-from app.engine.build import DTYPES, build_loop, pick_device, pick_dtype  # noqa: E402
-from app.engine.client import EngineJob, Stop  # noqa: E402
-from app.engine.messages import Close, LoadModel, Message, StopJob, Submit, UnloadModels  # noqa: E402
-from app.jobs import Jobs, OptionsStore  # noqa: E402
-from app.models import Catalog  # noqa: E402
-from app.prompt import Tokenizer  # noqa: E402
-from app.schema.params import make_params  # noqa: E402
-from app.schema.settings import ServerSettings  # noqa: E402
 
 
 class BenchEngine:

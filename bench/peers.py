@@ -18,20 +18,21 @@ import time
 from collections import defaultdict
 from pathlib import Path
 
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
+
+import torch
+from diffusers import EulerDiscreteScheduler, StableDiffusionPipeline
+
+from app.engine.build import DTYPES, pick_device, pick_dtype
+from app.engine.client import Done, EngineJob, Event, Failed, PictureDone
+from app.engine.thread import ThreadEngine
+from app.models import Catalog, ModelFile
+from app.networks import load_checkpoint
+from app.prompt import Tokenizer
+from app.schema.params import make_params
+from app.schema.settings import ServerSettings
+
 ROOT = Path(__file__).resolve().parent.parent
-sys.path.insert(0, str(ROOT))
-
-import torch  # noqa: E402
-from diffusers import EulerDiscreteScheduler, StableDiffusionPipeline  # noqa: E402
-
-from app.engine.build import DTYPES, pick_device, pick_dtype  # noqa: E402
-from app.engine.client import Done, EngineJob, Event, Failed, PictureDone  # noqa: E402
-from app.engine.thread import ThreadEngine  # noqa: E402
-from app.models import Catalog, ModelFile  # noqa: E402
-from app.networks import load_checkpoint  # noqa: E402
-from app.prompt import Tokenizer  # noqa: E402
-from app.schema.params import make_params  # noqa: E402
-from app.schema.settings import ServerSettings  # noqa: E402
 
 PROMPT, NEGATIVE, CFG = "a red apple on a white background", "", 5.0
 START, END, LENGTH = 49406, 49407, 77

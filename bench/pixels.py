@@ -17,18 +17,19 @@ from functools import partial
 from itertools import pairwise
 from pathlib import Path
 
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
+
+import numpy as np
+from PIL import Image
+
+from app.engine.client import Done, EngineJob, Event, Failed, Progress
+from app.engine.thread import ThreadEngine
+from app.models import Catalog
+from app.prompt import Tokenizer
+from app.schema.params import make_params
+from app.schema.settings import ServerSettings
+
 ROOT = Path(__file__).resolve().parent.parent
-sys.path.insert(0, str(ROOT))
-
-import numpy as np  # noqa: E402
-from PIL import Image  # noqa: E402
-
-from app.engine.client import Done, EngineJob, Event, Failed, Progress  # noqa: E402
-from app.engine.thread import ThreadEngine  # noqa: E402
-from app.models import Catalog  # noqa: E402
-from app.prompt import Tokenizer  # noqa: E402
-from app.schema.params import make_params  # noqa: E402
-from app.schema.settings import ServerSettings  # noqa: E402
 
 CASES: dict[str, dict[str, object]] = {
     "original": {"inpainting_fill": 1},

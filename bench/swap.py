@@ -18,17 +18,16 @@ import tempfile
 import time
 from pathlib import Path
 
-ROOT = Path(__file__).resolve().parent.parent
-sys.path.insert(0, str(ROOT))
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-import psutil  # noqa: E402
-import torch  # noqa: E402
+import psutil
+import torch
 
-from app.engine.budgets import Budgets  # noqa: E402
-from app.engine.build import DTYPES, pick_device, pick_dtype  # noqa: E402
-from app.engine.residency import Residency  # noqa: E402
-from app.models import Catalog  # noqa: E402
-from app.schema.settings import ServerSettings  # noqa: E402
+from app.engine.budgets import Budgets
+from app.engine.build import DTYPES, pick_device, pick_dtype
+from app.engine.residency import Residency
+from app.models import Catalog
+from app.schema.settings import ServerSettings
 
 PLENTY = 2**42
 

@@ -88,9 +88,9 @@ def finish(kind: Kind, filename: str, moves: Moves, shelf: Shelf) -> Done | None
     return _moved(kind, filename, moves, shelf)
 
 
-def _movable(shelf: Shelf, kind: str, filename: str) -> tuple[ModelFile, Root]:
+def _movable(shelf: Shelf, kind: Kind, filename: str) -> tuple[ModelFile, Root]:
     """A file that may have another name. CannotChange where jobs would not find it any more."""
-    file = shelf.find(kind, filename)  # type: ignore[arg-type]  # pydantic has seen to it
+    file = shelf.find(kind, filename)
     root = shelf.root_of(file)
     if jobs := shelf.wanted_by(file):
         pictures = "a job that waits or runs names" if jobs == 1 else f"{jobs} jobs that wait or run name"

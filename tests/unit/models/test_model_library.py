@@ -7,11 +7,13 @@ import sqlite3
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
 
 from app.models import Catalog
+from app.models.folders import Kind
 from app.models.library import Card, Library, Notes, Search
 from app.models.library.told import MAX_NOTES_BYTES
 from app.schema.disk import CannotSave
@@ -57,11 +59,11 @@ class Collection:
         self.catalog.refresh()
         self.library.read()
 
-    def names(self, **search: object) -> list[str]:
-        return [card.file.name for card in self.library.find(Search(**search)).cards]  # type: ignore[arg-type]
+    def names(self, **search: Any) -> list[str]:
+        return [card.file.name for card in self.library.find(Search(**search)).cards]
 
-    def card(self, name: str, kind: str = "lora") -> Card:
-        return self.library.get(kind, name if "." in name else f"{name}.safetensors")  # type: ignore[arg-type]
+    def card(self, name: str, kind: Kind = "lora") -> Card:
+        return self.library.get(kind, name if "." in name else f"{name}.safetensors")
 
 
 def wait_until(collection: Collection, comes: Callable[[], bool]) -> None:
@@ -422,10 +424,10 @@ def test_notes_are_kept_where_a_folder_takes_no_file(collection: Collection, mon
     folder = path.parent
     opened = Path.open
 
-    def read_only(self: Path, mode: str = "r", *rest: object, **named: object) -> object:
+    def read_only(self: Path, mode: str = "r", *rest: Any, **named: Any) -> Any:
         if "x" in mode and self.parent == folder:
             raise PermissionError(13, "Permission denied")
-        return opened(self, mode, *rest, **named)  # type: ignore[call-overload]
+        return opened(self, mode, *rest, **named)
 
     monkeypatch.setattr(Path, "open", read_only)
     assert collection.library.change("lora", "a.safetensors", {"notes": "mine"}).said.notes == "mine"
