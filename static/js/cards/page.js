@@ -6,6 +6,7 @@ import { showTab } from "../letters.js";
 import { attempt, note } from "../notes.js";
 import { choose, chosenFile } from "./chosen.js";
 import { star } from "./face.js";
+import { standsIn, toggle } from "./in_prompts.js";
 import { previewMaker } from "./preview.js";
 import { KINDS, cardPage, changeCard, findCards, onCards, pathOf, sameFile } from "./source.js";
 import { tagOf } from "./tags.js";
@@ -173,8 +174,7 @@ class CardPage {
     return h("button", { type: "button", class: "dk-action dk-page-use dk-icon-text", id: "model_use", onclick: () => this.use() }, "Put into the prompt");
   }
 
-  async use() {
-    const { standsIn, toggle } = await import("./panel.js");
+  use() {
     showTab(lastTab);
     if (!standsIn(lastTab, this.card).length) toggle(lastTab, this.card);
     this.node.close();

@@ -5,10 +5,9 @@ import { showTab } from "../letters.js";
 import { choose, chosenFile, onChosen } from "./chosen.js";
 import { cardFace } from "./face.js";
 import { CardFilters } from "./filters.js";
+import { standsIn, toggle } from "./in_prompts.js";
 import { openCard, tabShown } from "./page.js";
-import { box, cursor, edit, lastBox, rewrite } from "./prompts.js";
 import { KINDS, findCards, onCards } from "./source.js";
-import { holds, piece, put, take, takeWords } from "./tags.js";
 import { CardWall } from "./wall.js";
 
 const TABS = { "": "Generation", embedding: "Textual Inversion", hypernetwork: "Hypernetworks", checkpoint: "Checkpoints", lora: "Lora" };
@@ -16,25 +15,6 @@ const WATCH_MS = 2_000;
 const ENDINGS = { embedding: ".safetensors, .pt or .png", hypernetwork: ".pt", checkpoint: ".safetensors", lora: ".safetensors" };
 
 const isTouch = (event) => (event.pointerType ? event.pointerType === "touch" : window.matchMedia("(pointer: coarse)").matches);
-
-/** Puts a card into a tab's prompts, or takes it out where it stands in one of them. */
-export function toggle(tab, card, touch = false) {
-  const where = standsIn(tab, card);
-  if (where.length) {
-    for (const which of where) rewrite(tab, which, take(box(tab, which).value, card), touch);
-    if (card.negative_text) rewrite(tab, "negative", takeWords(box(tab, "negative").value, card.negative_text), touch);
-    return;
-  }
-  const which = card.kind === "embedding" ? lastBox(tab) : "prompt"; // tags act from the prompt alone
-  edit(tab, which, put(box(tab, which).value, cursor(tab, which), piece(card)), touch);
-  const unwanted = (card.negative_text ?? "").trim();
-  if (unwanted && !box(tab, "negative").value.includes(unwanted)) edit(tab, "negative", put(box(tab, "negative").value, null, unwanted), touch);
-}
-
-/** The boxes of a tab that hold a card. */
-export function standsIn(tab, card) {
-  return ["prompt", "negative"].filter((which) => holds(box(tab, which)?.value ?? "", card));
-}
 
 class Cards extends HTMLElement {
   connectedCallback() {
