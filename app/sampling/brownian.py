@@ -1,7 +1,7 @@
 """Noise that belongs to an interval of sigmas: increments of one Brownian motion a picture.
 
 The motion is the virtual Brownian tree of torchsde (Li et al. 2020, "Scalable gradients for stochastic differential equations",
-section 4), number for number, as k-diffusion uses it. It is written again here because the tree's own noise must come from the
+section 4), bit for bit, as k-diffusion uses it. It is written again here because the tree's own noise must come from the
 job's kind of generator, which torchsde leaves no room for.
 """
 
@@ -53,35 +53,41 @@ class BrownianMotion:
         """What the motion does from `start` to `end`; beyond the tree's own ends it stands still."""
         earlier, self._kept = self._kept, {}
         start, end = max(round(start, _DIGITS), self._root.start), min(round(end, _DIGITS), self._root.end)
-        return self._within(self._root, start, end, earlier) if start < end else torch.zeros(self._shape)
+        if start >= end:
+            return torch.zeros(self._shape)
+        first, *rest = self._within(self._root, start, end, earlier)
+        return sum(rest, first)
 
-    def _within(self, piece: _Piece, start: float, end: float, earlier: dict[tuple[int, int], tuple[float, Tensor]]) -> Tensor:
+    def _within(
+        self, piece: _Piece, start: float, end: float, earlier: dict[tuple[int, int], tuple[float, Tensor]]
+    ) -> Iterator[Tensor]:
+        """The increments of the pieces that an interval is made of, from left to right."""
         if (start, end) == (piece.start, piece.end):
-            return piece.increment
+            yield piece.increment
+            return
         key = (piece.depth, piece.place)
         middle, increment = self._kept[key] = earlier.get(key) or self._split(piece)
-        left = _Piece(piece.start, middle, piece.depth + 1, 2 * piece.place, increment)
-        if end <= middle:
-            return self._within(left, start, end, earlier)
-        right = _Piece(middle, piece.end, piece.depth + 1, 2 * piece.place + 1, piece.increment - increment)
-        if start >= middle:
-            return self._within(right, start, end, earlier)
-        return self._within(left, start, middle, earlier) + self._within(right, middle, end, earlier)
+        if start < middle:
+            left = _Piece(piece.start, middle, piece.depth + 1, 2 * piece.place, increment)
+            yield from self._within(left, start, min(end, middle), earlier)
+        if end > middle:
+            right = _Piece(middle, piece.end, piece.depth + 1, 2 * piece.place + 1, piece.increment - increment)
+            yield from self._within(right, max(start, middle), end, earlier)
 
     def _split(self, piece: _Piece) -> tuple[float, Tensor]:
         """The middle, and the increment up to it: that of a Brownian bridge."""
         middle = round(0.5 * (piece.end + piece.start), _DIGITS)
-        left, right, whole = middle - piece.start, piece.end - middle, piece.end - piece.start
+        left, right, reciprocal = middle - piece.start, piece.end - middle, 1 / (piece.end - piece.start)
         sequence = np.random.SeedSequence(entropy=self._seed, spawn_key=(piece.place, piece.depth), pool_size=_POOL_SIZE)
         noise = self._randn(int(sequence.generate_state(4)[0]), self._shape)
-        return middle, piece.increment * (left / whole) + noise * sqrt(left * right / whole)
+        return middle, left * piece.increment * reciprocal + sqrt(left * right * reciprocal) * noise
 
 
 def increments(motions: Sequence[BrownianMotion], intervals: Iterable[Interval]) -> Iterator[Tensor]:
     """Unit normal noise on the CPU for one interval after another: what the motions do in it over its spread.
 
     While the caller works with one, the next is drawn in a thread: a search of the tree costs some 20 draws a picture.
-    Times are float32 numbers, because the tree is searched by their decimals.
+    Times are float32 numbers, because the tree is searched by their decimals, and so is their distance.
     """
     with ThreadPoolExecutor(max_workers=1, thread_name_prefix="noise") as worker:
         ahead: Future[Tensor] | None = None
@@ -94,8 +100,8 @@ def increments(motions: Sequence[BrownianMotion], intervals: Iterable[Interval])
 
 
 def _increment(motions: Sequence[BrownianMotion], interval: Interval) -> Tensor:
-    high, low = (float(np.float32(sigma)) for sigma in interval)
-    return torch.cat([motion.increment(low, high) for motion in motions]) / -sqrt(high - low)
+    high, low = torch.tensor(interval, dtype=torch.float32).unbind()
+    return torch.cat([motion.increment(float(low), float(high)) for motion in motions]) / -(high - low).sqrt()
 
 
 class SeededNoise(NoiseSource, Protocol):

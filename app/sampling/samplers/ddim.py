@@ -7,7 +7,7 @@ from torch import Tensor
 
 from app.sampling.options import SamplerOptions
 from app.sampling.protocol import Denoise, NoiseSource, Sampler
-from app.sampling.samplers.steps import ancestral_split
+from app.sampling.samplers.steps import ancestral_split, levels
 
 
 def ddim(x: Tensor, sigmas: Sequence[float], noise: NoiseSource, options: SamplerOptions) -> Sampler:
@@ -16,8 +16,8 @@ def ddim(x: Tensor, sigmas: Sequence[float], noise: NoiseSource, options: Sample
     Its eta is 0 unless asked for, and s_noise is not heard.
     """
     eta = options.eta or 0.0
-    for sigma, following in pairwise(sigmas):
-        denoised = yield Denoise(x, sigma)
+    for sigma, following in pairwise(levels(sigmas, x)):
+        denoised = yield Denoise(x, float(sigma))
         down, up = ancestral_split(sigma, following, eta)
         x = denoised + (x - denoised) * (down / sigma)
         if eta:

@@ -1,15 +1,15 @@
 """DPM adaptive: third-order steps whose length follows an estimate of their error."""
 
 from collections.abc import Sequence
-from math import atan, exp, log, sqrt
+from math import atan
 
 import torch
 from torch import Tensor
 
 from app.sampling.options import SamplerOptions
 from app.sampling.protocol import NoiseSource, Sampler
-from app.sampling.samplers.dpm_solver import third_order
-from app.sampling.samplers.steps import ancestral_split
+from app.sampling.samplers.dpm_solver import ancestral_end, third_order
+from app.sampling.samplers.steps import levels, time_of
 
 _FIRST_STEP = 0.05
 _ACCEPTED = 0.81
@@ -25,17 +25,15 @@ def dpm_adaptive(x: Tensor, sigmas: Sequence[float], noise: NoiseSource, options
     one sampler that waits for the device, once a step, because the next step's length is its answer.
     """
     eta = 1.0 if options.eta is None else options.eta
-    end = min(s for s in sigmas if s > 0)
-    t, t_end = -log(sigmas[0]), -log(end)
+    t, last = (time_of(sigma) for sigma in levels([sigmas[0], min(s for s in sigmas if s > 0)], x))
     h, before = _FIRST_STEP, x
-    while t < t_end - _NEAR:
-        following = min(t_end, t + h)
-        down = max(end, ancestral_split(exp(-t), exp(-following), eta)[0])
-        second, third = yield from third_order(x, exp(-t), down)
+    while t < last - _NEAR:
+        end = torch.minimum(last, t + h)
+        to, up = ancestral_end(t, end, last, eta)
+        second, third = yield from third_order(x, t, to)
         share = 1 + atan(_inverse_error(second, third, before) ** (1 / (1.5 if eta else 3)) - 1)
         if share >= _ACCEPTED:
-            up = sqrt(max(0.0, exp(-2 * following) - down**2))
-            before, x, t = second, third + noise.draw() * (options.s_noise * up), following
+            before, x, t = second, third + up * options.s_noise * noise.draw(), end
         h *= share
     return x
 

@@ -1,15 +1,15 @@
 """DPM fast: as many denoiser calls as steps, spent on third-order steps as far as they reach."""
 
 from collections.abc import Sequence
-from math import exp, log, sqrt
+from itertools import pairwise
 
-import numpy as np
+import torch
 from torch import Tensor
 
 from app.sampling.options import SamplerOptions
 from app.sampling.protocol import NoiseSource, Sampler
-from app.sampling.samplers.dpm_solver import first_order, second_order, third_order
-from app.sampling.samplers.steps import ancestral_split
+from app.sampling.samplers.dpm_solver import ancestral_end, first_order, second_order, third_order
+from app.sampling.samplers.steps import levels, time_of
 
 
 def dpm_fast(x: Tensor, sigmas: Sequence[float], noise: NoiseSource, options: SamplerOptions) -> Sampler:
@@ -18,17 +18,16 @@ def dpm_fast(x: Tensor, sigmas: Sequence[float], noise: NoiseSource, options: Sa
     Of the schedule only the ends and the length count; the steps are equal in log(sigma).
     """
     eta = 1.0 if options.eta is None else options.eta
-    end = min(s for s in sigmas if s > 0)
+    first, last = (time_of(sigma) for sigma in levels([sigmas[0], min(s for s in sigmas if s > 0)], x))
     orders = _orders(len(sigmas) - 1)
-    levels = [exp(t) for t in np.linspace(log(sigmas[0]), log(end), len(orders) + 1)]
-    for order, sigma, following in zip(orders, levels[:-1], levels[1:], strict=True):
-        down = max(end, ancestral_split(sigma, following, eta)[0])
-        up = sqrt(max(0.0, following**2 - down**2))
+    times = torch.linspace(float(first), float(last), len(orders) + 1, dtype=x.dtype).unbind()
+    for order, (t, end) in zip(orders, pairwise(times), strict=True):
+        to, up = ancestral_end(t, end, last, eta)
         if order == 3:
-            x = (yield from third_order(x, sigma, down)).third
+            x = (yield from third_order(x, t, to)).third
         else:
-            x = yield from (second_order if order == 2 else first_order)(x, sigma, down)
-        x = x + noise.draw() * (options.s_noise * up)
+            x = yield from (second_order if order == 2 else first_order)(x, t, to)
+        x = x + up * options.s_noise * noise.draw()
     return x
 
 

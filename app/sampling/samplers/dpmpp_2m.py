@@ -2,24 +2,28 @@
 
 from collections.abc import Sequence
 from itertools import pairwise
-from math import log
 
 from torch import Tensor
 
 from app.sampling.options import SamplerOptions
 from app.sampling.protocol import Denoise, NoiseSource, Sampler
+from app.sampling.samplers.steps import levels, sigma_of, time_of
 
 
 def dpmpp_2m(x: Tensor, sigmas: Sequence[float], noise: NoiseSource, options: SamplerOptions) -> Sampler:
     """DPM-Solver++(2M) (Lu et al. 2022b, algorithm 2), in sigmas: there exp(-h) is the ratio of two of them."""
     earlier: Tensor | None = None
-    last_h = 0.0
-    for sigma, following in pairwise(sigmas):
-        denoised = yield Denoise(x, sigma)
+    last_h: Tensor | None = None
+    for sigma, following in pairwise(levels(sigmas, x)):
+        denoised = yield Denoise(x, float(sigma))
         if following == 0:
             return denoised
-        h = log(sigma / following)
-        target = denoised if earlier is None else denoised + (denoised - earlier) * (h / (2 * last_h))
-        x = target + (x - target) * (following / sigma)
+        t, end = time_of(sigma), time_of(following)
+        h = end - t
+        target = denoised
+        if earlier is not None and last_h is not None:
+            share = 1 / (2 * (last_h / h))
+            target = (1 + share) * denoised - share * earlier
+        x = sigma_of(end) / sigma_of(t) * x - (-h).expm1() * target
         earlier, last_h = denoised, h
     return x

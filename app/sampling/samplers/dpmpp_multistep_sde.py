@@ -2,13 +2,16 @@
 
 from collections.abc import Iterator, Sequence
 from itertools import pairwise
-from math import expm1, log, sqrt
 
 from torch import Tensor
 
 from app.sampling.brownian import SeededNoise
 from app.sampling.options import SamplerOptions
 from app.sampling.protocol import Denoise, Sampler
+from app.sampling.samplers.steps import levels, time_of
+
+_Earlier = list[tuple[Tensor, Tensor]]
+"""Answers of earlier steps and these steps' lengths, newest first."""
 
 
 def dpmpp_2m_sde(x: Tensor, sigmas: Sequence[float], noise: SeededNoise, options: SamplerOptions) -> Sampler:
@@ -24,21 +27,22 @@ def dpmpp_2m_sde_heun(x: Tensor, sigmas: Sequence[float], noise: SeededNoise, op
 def _second_order(x: Tensor, sigmas: Sequence[float], noise: SeededNoise, options: SamplerOptions, *, heun: bool) -> Sampler:
     eta = 1.0 if options.eta is None else options.eta
     fresh = _fresh(sigmas, noise) if eta else None
-    earlier: Tensor | None = None
-    last_h = 0.0
-    for sigma, following in pairwise(sigmas):
-        denoised = yield Denoise(x, sigma)
+    earlier: _Earlier = []
+    for sigma, following in pairwise(levels(sigmas, x)):
+        denoised = yield Denoise(x, float(sigma))
         if following == 0:
             return denoised
-        h = log(sigma / following)
-        kept = -expm1(-h * (1 + eta))  # the share of the step that comes from the denoised latents
-        x = x * (1 - kept) + denoised * kept
-        if earlier is not None:
-            weight = 1 - kept / (h * (1 + eta)) if heun else kept / 2
-            x = x + (denoised - earlier) * (weight * h / last_h)
+        h = time_of(following) - time_of(sigma)
+        eta_h = eta * h
+        kept = (-h - eta_h).expm1().neg()  # the share of the step that comes from the denoised latents
+        x = following / sigma * (-eta_h).exp() * x + kept * denoised
+        if earlier:
+            before, h_before = earlier[0]
+            weight = kept / (-h - eta_h) + 1 if heun else 0.5 * kept
+            x = x + weight * (1 / (h_before / h)) * (denoised - before)
         if fresh is not None:
-            x = x + next(fresh) * (following * sqrt(-expm1(-2 * h * eta)) * options.s_noise)
-        earlier, last_h = denoised, h
+            x = x + next(fresh) * following * (-2 * eta_h).expm1().neg().sqrt() * options.s_noise
+        earlier = [(denoised, h)]
     return x
 
 
@@ -46,32 +50,35 @@ def dpmpp_3m_sde(x: Tensor, sigmas: Sequence[float], noise: SeededNoise, options
     """The third-order multistep solver of the same family (Gonzalez et al. 2023 derive its like), from two earlier steps."""
     eta = 1.0 if options.eta is None else options.eta
     fresh = _fresh(sigmas, noise) if eta else None
-    earlier: list[tuple[Tensor, float]] = []
-    for sigma, following in pairwise(sigmas):
-        denoised = yield Denoise(x, sigma)
+    earlier: _Earlier = []
+    for sigma, following in pairwise(levels(sigmas, x)):
+        denoised = yield Denoise(x, float(sigma))
         if following == 0:
             return denoised
-        h = log(sigma / following)
-        length = h * (1 + eta)
-        x = denoised + (x - denoised) * (1 + expm1(-length))
-        x = x + _correction(denoised, earlier, h, length) if earlier else x
+        h = time_of(following) - time_of(sigma)
+        length = h * (eta + 1)
+        x = (-length).exp() * x + (-length).expm1().neg() * denoised
+        x = _corrected(x, denoised, earlier, h, length) if earlier else x
         if fresh is not None:
-            x = x + next(fresh) * (following * sqrt(-expm1(-2 * h * eta)) * options.s_noise)
+            x = x + next(fresh) * following * (-2 * h * eta).expm1().neg().sqrt() * options.s_noise
         earlier = [(denoised, h), *earlier[:1]]
     return x
 
 
-def _correction(denoised: Tensor, earlier: list[tuple[Tensor, float]], h: float, length: float) -> Tensor:
-    """What slope and, with two earlier steps, curvature of the denoised latents add (phi functions of exponential integrators)."""
-    phi_2 = expm1(-length) / length + 1
+def _corrected(x: Tensor, denoised: Tensor, earlier: _Earlier, h: Tensor, length: Tensor) -> Tensor:
+    """With what slope and, with two earlier steps, curvature of the denoised latents add (phi functions of exponential integrators)."""
+    phi_2 = length.neg().expm1() / length + 1
     (before, h_before), *rest = earlier
-    slope = (denoised - before) * (h / h_before)
+    ratio = h_before / h
+    slope = (denoised - before) / ratio
     if not rest:
-        return slope * phi_2
-    (long_before, h_long_before) = rest[0]
-    ratio, ratio_before = h_before / h, h_long_before / h
-    curvature = (slope - (before - long_before) / ratio_before) / (ratio + ratio_before)
-    return (slope + curvature * ratio) * phi_2 - curvature * (phi_2 / length - 0.5)
+        return x + phi_2 * slope
+    long_before, h_long_before = rest[0]
+    ratio_before = h_long_before / h
+    bend = slope - (before - long_before) / ratio_before
+    curvature = bend / (ratio + ratio_before)
+    phi_3 = phi_2 / length - 0.5
+    return x + phi_2 * (slope + bend * ratio / (ratio + ratio_before)) - phi_3 * curvature
 
 
 def _fresh(sigmas: Sequence[float], noise: SeededNoise) -> Iterator[Tensor]:

@@ -7,7 +7,7 @@ from torch import Tensor
 
 from app.sampling.options import SamplerOptions
 from app.sampling.protocol import Denoise, NoiseSource, Sampler
-from app.sampling.samplers.steps import ancestral_split
+from app.sampling.samplers.steps import ancestral_split, levels, slope
 
 
 def euler_ancestral(x: Tensor, sigmas: Sequence[float], noise: NoiseSource, options: SamplerOptions) -> Sampler:
@@ -16,10 +16,10 @@ def euler_ancestral(x: Tensor, sigmas: Sequence[float], noise: NoiseSource, opti
     As in A1111, s_noise is not heard.
     """
     eta = 1.0 if options.eta is None else options.eta
-    for sigma, following in pairwise(sigmas):
-        denoised = yield Denoise(x, sigma)
+    for sigma, following in pairwise(levels(sigmas, x)):
+        denoised = yield Denoise(x, float(sigma))
         down, up = ancestral_split(sigma, following, eta)
-        x = x + (x - denoised) / sigma * (down - sigma)
+        x = x + slope(x, sigma, denoised) * (down - sigma)
         if following > 0:
             x = x + noise.draw() * up
     return x

@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 from itertools import pairwise
-from math import sqrt
 
 import torch
 from torch import Tensor
@@ -10,6 +9,7 @@ from torch import Tensor
 from app.sampling.options import SamplerOptions
 from app.sampling.protocol import NoiseSource, Sampler
 from app.sampling.samplers.heun import heun_step
+from app.sampling.samplers.steps import levels
 
 _FEWEST_STEPS = 20
 """With fewer there is no restart: plain Heun."""
@@ -20,11 +20,11 @@ _RESTART_AT, _RESTART_FROM = 0.1, 2.0
 
 def restart(x: Tensor, sigmas: Sequence[float], noise: NoiseSource, options: SamplerOptions) -> Sampler:
     """Restart sampling (Xu et al. 2023, algorithm 1) with Heun steps; steps spent on restarts are taken from the main way."""
-    way = _way(sigmas)
-    last = way[0][0]
-    for sigma, following in way:
-        if sigma > last:
-            x = x + noise.draw() * (options.s_noise * sqrt(sigma**2 - last**2))
+    last: Tensor | None = None
+    for step in _way(sigmas):
+        sigma, following = levels(step, x)
+        if last is not None and sigma > last:
+            x = x + noise.draw() * options.s_noise * (sigma**2 - last**2) ** 0.5
         x = yield from heun_step(x, sigma, following)
         last = following
     return x

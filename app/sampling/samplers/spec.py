@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from itertools import pairwise
 from math import sqrt
 
+import torch
 from torch import Tensor
 
 from app.sampling.brownian import SeededNoise
@@ -49,7 +50,7 @@ class SamplerSpec(ABC):
     def initial(self, noise: Tensor, sigmas: Sequence[float], options: SamplerOptions | None = None) -> Tensor:
         """Latents to begin with, from unit noise alone."""
         if options is not None and options.sgm_noise_multiplier:
-            return noise * sqrt(1 + sigmas[0] ** 2)
+            return noise * (1 + torch.tensor(sigmas[0], dtype=noise.dtype) ** 2).sqrt()
         return noise * sigmas[0]
 
     def entry(self, scheduler: str, steps: int, entered_at: int, table: NoiseTable, options: SamplerOptions) -> Entry:

@@ -1,6 +1,7 @@
 """Samplers on data whose denoiser is known exactly: order of convergence, and the distribution of what they draw."""
 
 from collections.abc import Callable
+from itertools import pairwise
 from math import log2
 
 import numpy as np
@@ -14,6 +15,7 @@ from app.sampling.protocol import Sampler
 from app.sampling.samplers import SAMPLERS
 from app.sampling.samplers.ddim_cfgpp import ddim_cfgpp
 from app.sampling.samplers.dpm_solver import second_order, third_order
+from app.sampling.samplers.steps import time_of
 from tests.unit.sampling.gaussian import MEAN, SPREAD, NoNoise, run, solution
 from tests.unit.sampling.reference import TABLES
 
@@ -43,6 +45,11 @@ def levels(steps: int) -> list[float]:
     return [float(sigma) for sigma in np.geomspace(FIRST, LAST, steps + 1)]
 
 
+def times(steps: int) -> list[Tensor]:
+    """The same as half log-SNRs."""
+    return [time_of(sigma) for sigma in torch.tensor(levels(steps), dtype=torch.float64)]
+
+
 def error(name: str, steps: int) -> float:
     """Largest distance from the ODE's solution, in float64, at eta 0."""
     sampler = SAMPLERS[name].sample(STARTS, levels(steps), StillNoise(), SamplerOptions(eta=0.0), TABLES["sd1"])
@@ -68,9 +75,9 @@ def test_order_of_dpm_solver_steps(step: Callable[..., Sampler], order: int) -> 
 
     def repeated(steps: int) -> float:
         x = STARTS
-        for sigma, following in zip(levels(steps)[:-1], levels(steps)[1:], strict=True):
-            end = run(step(x, sigma, following))[0]
-            x = end if isinstance(end, Tensor) and order == 2 else end.third
+        for start, end in pairwise(times(steps)):
+            made = run(step(x, start, end))[0]
+            x = made if isinstance(made, Tensor) else made.third
         return float((x - solution(STARTS, FIRST, LAST)).abs().max())
 
     assert log2(repeated(24) / repeated(48)) == pytest.approx(order, abs=0.25)
@@ -79,8 +86,8 @@ def test_order_of_dpm_solver_steps(step: Callable[..., Sampler], order: int) -> 
 def test_third_order_steps_hold_a_second_order_answer() -> None:
     def second(steps: int) -> float:
         x = STARTS
-        for sigma, following in zip(levels(steps)[:-1], levels(steps)[1:], strict=True):
-            x = run(third_order(x, sigma, following))[0].second
+        for start, end in pairwise(times(steps)):
+            x = run(third_order(x, start, end))[0].second
         return float((x - solution(STARTS, FIRST, LAST)).abs().max())
 
     assert log2(second(24) / second(48)) == pytest.approx(2, abs=0.25)

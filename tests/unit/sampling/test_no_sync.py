@@ -2,11 +2,13 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from math import prod
 
 import pytest
 import torch
 from torch import Tensor
 from torch.utils._python_dispatch import TorchDispatchMode
+from torch.utils._pytree import tree_leaves
 
 from app.sampling.noise import PictureNoise
 from app.sampling.options import SamplerOptions
@@ -50,16 +52,23 @@ def test_the_meta_device_would_tell() -> None:
 
 
 class Waits(TorchDispatchMode):
-    """Counts reads of a number of a tensor as large as latents."""
+    """Counts reads of numbers that were computed from latents; a coefficient lies on the CPU, and reading it waits for nothing."""
 
     def __init__(self) -> None:
         super().__init__()
         self.count = 0
+        self._of_latents: dict[int, Tensor] = {}
+        """By identity, and kept so that none is given away twice."""
 
     def __torch_dispatch__(self, function: object, types: object, args: tuple = (), kwargs: dict | None = None) -> object:
-        if function is torch.ops.aten._local_scalar_dense.default:
+        given = [one for one in tree_leaves((args, kwargs)) if isinstance(one, Tensor)]
+        of_latents = any(one.numel() >= prod(SHAPE) or id(one) in self._of_latents for one in given)
+        if of_latents and function is torch.ops.aten._local_scalar_dense.default:
             self.count += 1
-        return function(*args, **(kwargs or {}))
+        result = function(*args, **(kwargs or {}))
+        if of_latents:
+            self._of_latents |= {id(one): one for one in tree_leaves(result) if isinstance(one, Tensor)}
+        return result
 
 
 @contextmanager
