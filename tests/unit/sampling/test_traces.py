@@ -2,30 +2,34 @@
 
 from dataclasses import dataclass
 from itertools import count
+from typing import Any
 
 import numpy as np
 import pytest
 import torch
 from torch import Tensor
 
+from app.sampling.guidance import Conditions, Context, NegativeSkips, Scheduled, Watched, guided
 from app.sampling.img2img import stretched_steps
 from app.sampling.noise import PictureNoise
 from app.sampling.options import SamplerOptions
-from app.sampling.protocol import Sampler
+from app.sampling.protocol import Denoise, Sampler
 from app.sampling.samplers import SAMPLERS, TimestepSpec
 from app.sampling.table import NoiseTable
 from tests.support.paths import DATA
-from tests.unit.sampling.reference import TABLES, reference
+from tests.unit.sampling.reference import SAME_ARITHMETIC, TABLES, reference
 
 TRACES = {entry["id"]: entry for entry in reference("traces/traces.json")}
 
-SAME_ARITHMETIC = torch.__version__.startswith("2.13.") and torch.backends.cpu.get_cpu_capability() == "AVX512"
-"""Whether this torch and CPU round as those that the traces were recorded with: their vector instructions decide the last place of
-logarithms and exponentials. Then every number must be A1111's, bit for bit."""
-
-# Elsewhere units in the last place of float32 latents, summed up over a pass: below 4e-7 of the largest number wherever the steps are
-# given. DPM adaptive finds its own steps, and there rounding grows with every one of its 108 calls.
+# For machines that round otherwise: units in the last place of float32 latents, summed up over a pass, below 4e-7 of the largest
+# number wherever the steps are given. DPM adaptive finds its own steps, and there rounding grows with every one of its 108 calls.
 CLOSE = {"DPM adaptive": 2e-5}
+
+
+def recorded(entry: dict[str, Any]) -> dict[str, np.ndarray]:
+    """The arrays of a trace."""
+    with np.load(DATA / entry["file"]) as file:
+        return dict(file)
 
 
 @dataclass
@@ -81,7 +85,7 @@ def test_first_pass_equals_a1111(name: str) -> None:
     shape = (4, request["height"] // 8, request["width"] // 8)
     seeds = [request["seed"] + i for i in range(pictures)]
     noise = PictureNoise(seeds, shape, seed_delta=entry["options"].get("eta_noise_seed_delta", 0))
-    trace = Trace(np.load(DATA / entry["file"]), 0, pictures, isinstance(spec, TimestepSpec))
+    trace = Trace(recorded(entry), 0, pictures, isinstance(spec, TimestepSpec))
     sampler = spec.sample(spec.initial(noise.draw(), sigmas), sigmas, noise, options, table)
     calls = replay(sampler, trace, table, CLOSE.get(spec.name.name, 1e-6))
     assert calls == (5 if name == "hires" else entry["calls"])
@@ -94,11 +98,31 @@ def test_second_pass_of_hires_equals_a1111() -> None:
     spec, steps = SAMPLERS[request["sampler_name"]], request["steps"]
     whole = stretched_steps(steps, request["denoising_strength"])
     begins = spec.entry("Automatic", whole, steps - 1, table, options)
-    trace = Trace(np.load(DATA / entry["file"]), 5, 1, False)
+    trace = Trace(recorded(entry), 5, 1, False)
     noise = PictureNoise([request["seed"]], (4, 6, 6), span=begins.span)
     noise.draw()
     x = trace.call(0, begins.sigmas[0])[0]
     assert replay(spec.sample(x, begins.sigmas, noise, options, table), trace, table, 1e-6) == steps
+
+
+@pytest.mark.parametrize("name", TRACES)
+def test_guidance_equals_a1111(name: str) -> None:
+    """Of the recorded rows' answers it makes the recorded one, on every machine bit for bit."""
+    entry, context = TRACES[name], Scheduled(((0, Context(torch.zeros(77, 4))),))
+    weights = (1.0, 0.6, -0.3) if name == "and-weights" else (1.0,)
+    arrays, pictures = recorded(entry), entry["request"].get("batch_size", 1)
+    skips, watched = NegativeSkips(below=entry["request"].get("s_min_uncond", 0.0)), Watched()
+    for i in range(entry["calls"]):
+        x, level, rows, expected = (
+            torch.from_numpy(arrays[f"{i:03d}_{part}"]) for part in ("x", "sigma", "denoised_rows", "denoised")
+        )
+        conditions = [Conditions(tuple((weight, context) for weight in weights), context)] * pictures
+        steps = guided(Denoise(x[: pictures * len(weights) : len(weights)], float(level[0])), conditions, 6.0, watched, skips)
+        asked = len(next(steps).x)
+        assert asked == len(x) or (name == "ngms" and i in (5, 7))  # a negative row that was left out is recorded as a copy
+        with pytest.raises(StopIteration) as end:
+            steps.send(rows[:asked])
+        assert torch.equal(end.value.value, expected)
 
 
 def test_every_trace_is_there() -> None:
