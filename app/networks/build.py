@@ -5,11 +5,11 @@ from typing import Any
 
 import torch
 from diffusers import AutoencoderKL, UNet2DConditionModel
-from diffusers.models.transformers.transformer_2d import Transformer2DModel
 from torch import nn
 from transformers import CLIPTextConfig, CLIPTextModel, CLIPTextModelWithProjection
 
 from app.models.facts import AutoencoderSizes, CheckpointFacts, DenoiserSizes, TextSizes
+from app.networks.rounding import ByColumns, PictureAttention, round_as_a1111
 
 END_TOKEN = 49407
 """Of CLIP's vocabulary; the pooled vector is taken where it first stands."""
@@ -74,15 +74,8 @@ def _denoiser(sizes: DenoiserSizes, groups: int) -> Any:
         use_linear_projection=sizes.linear_projection,
         norm_num_groups=groups,
     )
-    for part in made.modules():
-        if isinstance(part, Transformer2DModel) and sizes.linear_projection:
-            part.proj_in.register_forward_pre_hook(_contiguous)
+    round_as_a1111(made, told_more=bool(sizes.vector_width))
     return made
-
-
-def _contiguous(_: nn.Module, arguments: tuple[Any, ...]) -> tuple[Any, ...]:
-    """A linear layer rounds otherwise where its input is a transposed view, as diffusers hands it; CompVis' code copies it first."""
-    return (arguments[0].contiguous(), *arguments[1:])
 
 
 def _depths(sizes: DenoiserSizes) -> list[list[int] | int]:
@@ -95,7 +88,7 @@ def _depths(sizes: DenoiserSizes) -> list[list[int] | int]:
 
 def _autoencoder(sizes: AutoencoderSizes, groups: int) -> Any:
     levels = len(sizes.channel_mult)
-    return AutoencoderKL(
+    made = AutoencoderKL(
         latent_channels=sizes.latent_channels,
         block_out_channels=[sizes.channels * m for m in sizes.channel_mult],
         layers_per_block=sizes.res_blocks,
@@ -103,6 +96,8 @@ def _autoencoder(sizes: AutoencoderSizes, groups: int) -> Any:
         up_block_types=["UpDecoderBlock2D"] * levels,
         norm_num_groups=groups,
     )
+    made.set_attn_processor(PictureAttention())
+    return made
 
 
 def _text(sizes: TextSizes) -> Any:
@@ -116,8 +111,12 @@ def _text(sizes: TextSizes) -> Any:
         hidden_act=sizes.activation,
         projection_dim=sizes.projected_width or sizes.width,
         eos_token_id=END_TOKEN,
+        # A1111 runs CLIP's encoder by an old transformers, which writes the scores out, and OpenCLIP's by torch's attention.
+        attn_implementation="sdpa" if sizes.zero_padded else "eager",
     )
     module: Any = CLIPTextModel(config) if sizes.projected_width is None else CLIPTextModelWithProjection(config)
+    if sizes.projected_width is not None:
+        module.text_projection = ByColumns(sizes.width, sizes.projected_width, bias=False)
     # No file has to hold this buffer, so it needs its content here; made above, on the meta device, it had none.
     clip_of(module).embeddings.position_ids = torch.arange(sizes.positions, device="cpu")[None]
     return module

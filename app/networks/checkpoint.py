@@ -171,7 +171,7 @@ class Checkpoint:
         `tiled`: in overlapping tiles that are blended, which takes little memory and gives a slightly other picture.
         """
         self.need("autoencoder")
-        unscaled = latents.to(self.device, torch.float32) / self.facts.autoencoder.scale_factor
+        unscaled = latents.to(self.device, torch.float32) * (1.0 / self.facts.autoencoder.scale_factor)  # rounds as CompVis' code
         with circular(self._autoencoder, network.tiling and not tiled):  # a tile's edges are not the picture's
             return autoencoder.decode(self._autoencoder, unscaled, tiled=tiled)
 

@@ -28,12 +28,15 @@ class SigmaTable:
         self.log_sigmas = self.log_sigmas.to(device)
 
     def timesteps(self, sigmas: Tensor) -> Tensor:
-        """Training steps of (rows,) sigmas, interpolated in log sigma and not rounded; beyond the table's ends, its ends."""
+        """Training steps of (rows,) sigmas, interpolated in log sigma and not rounded; beyond the table's ends, its ends.
+
+        The last line rounds as k-diffusion's does: some networks make a visible difference of a timestep's last digit.
+        """
         wanted = sigmas.log()
         low = (torch.searchsorted(self.log_sigmas, wanted, right=True) - 1).clamp(0, len(self.log_sigmas) - 2)
         below, above = self.log_sigmas[low], self.log_sigmas[low + 1]
         share = ((wanted - below) / (above - below)).clamp(0.0, 1.0)
-        return low + share
+        return (1.0 - share) * low + share * (low + 1)
 
 
 def network_input(x: Tensor, sigmas: Tensor) -> Tensor:

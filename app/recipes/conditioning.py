@@ -180,7 +180,8 @@ class _Texts:
         """Emphasis on what each text encoder gave, which keeps a mean of its own."""
         keeps_mean, multipliers = self._params.emphasis == "Original", [chunk.multipliers for chunk in chunks]
         parts = torch.split(encoded, list(self._encoder.info.text_widths), dim=2)
-        return torch.cat([emphasised(part, multipliers, times, keeps_mean=keeps_mean) for part in parts], dim=2)
+        # Each as it came from its encoder: the mean of a part of a wider tensor is summed in another order.
+        return torch.cat([emphasised(part.contiguous(), multipliers, times, keeps_mean=keeps_mean) for part in parts], dim=2)
 
 
 def numbers_of(params: GenerationParams, said: Said, *, is_negative: bool) -> Mapping[Told, float]:
