@@ -115,11 +115,9 @@ def run(options: argparse.Namespace, folder: Path) -> dict:
         asked = {"prompt": "a red apple", "sampler": "Euler", "steps": options.steps, "seed": repeat, "batch_size": options.batch}
         params = make_params(**asked, width=options.size, height=options.size)
         job = jobs.submit(params, client="bench")
-        while jobs.get(job).state in ("queued", "running"):
-            if engine.inbox.empty() and not engine.status().running:
-                jobs.wait(job, 0.01)  # the picture is being saved
-            else:
-                engine.loop.turn()
+        while not engine.inbox.empty() or engine.status().running:
+            engine.loop.turn()
+        jobs.wait(job)  # the picture is being saved
         assert jobs.get(job).state == "done", jobs.get(job).error
         label = "first" if repeat == 0 else str(repeat)
         timed.append((label, time.perf_counter() - begun, engine.executor.counters.network_s - networks))

@@ -1,5 +1,6 @@
 """Runs one group's rows on the device: moves, pads to the bucket, and halves a forward that does not fit into memory."""
 
+import math
 import time
 from collections import OrderedDict
 from collections.abc import Callable, Hashable, Iterator, Sequence
@@ -31,6 +32,9 @@ CHUNKS_AT_ONCE = 32
 
 SHRUNK_FOR_S = 300.0
 """After memory ran out forwards of that kind stay small for so long: what took the memory may have been another program."""
+
+KEPT_S = 0.2
+"""How long what is free on a host is taken to stay so: asking takes a fifth of a millisecond, which every step would wait for."""
 
 Pressure = Callable[[], None]
 """Called when memory has run out: frees what can be freed."""
@@ -110,6 +114,8 @@ class Executor:
     _facts: dict[str, CheckpointFacts] = field(default_factory=dict)
     _shrunk: dict[Hashable, tuple[int, float]] = field(default_factory=dict)
     """Groups that memory ran out for: so many rows, until then."""
+    _free: tuple[int, float] = (0, -math.inf)
+    """What was free, and when that was asked."""
 
     def know(self, name: str, facts: CheckpointFacts) -> None:
         """Takes in what a checkpoint that is about to work needs."""
@@ -131,16 +137,24 @@ class Executor:
                 if not ticket.batchable or facts is None:
                     return plain
                 pays = self.throughput.budget(self.curve_key(facts, height, width)) or plain
-                rows = min(pays, self.memory.rows_that_fit(facts, height, width, free_bytes(self.device)), self.max_rows or pays)
+                rows = min(pays, self.memory.rows_that_fit(facts, height, width, self._free_bytes()), self.max_rows or pays)
                 return max(1, rows)
             case ("decode", _, (_, int(height), int(width)), *_) if ticket.batchable:
                 pictures = pictures_that_fit(self.device, 64 * height * width)
-                fit = pictures if facts is None else self.memory.pictures_that_fit(facts, height, width, free_bytes(self.device))
+                fit = pictures if facts is None else self.memory.pictures_that_fit(facts, height, width, self._free_bytes())
                 return max(1, min(pictures, fit))
             case ("encode", *_):
                 return CHUNKS_AT_ONCE
             case _:
                 return 1
+
+    def _free_bytes(self) -> int:
+        if self.device.type == "cuda":
+            return free_bytes(self.device)
+        now = time.monotonic()
+        if now - self._free[1] > KEPT_S:
+            self._free = free_bytes(self.device), now
+        return self._free[0]
 
     def curve_key(self, facts: CheckpointFacts, height: int, width: int) -> str:
         """Names a throughput curve: device, number format, architecture, size in latents."""
@@ -198,6 +212,7 @@ class Executor:
                 if most == 1 and pressed and last is None:
                     raise TooLarge("There is not enough memory for a single row at this size. Make the picture smaller.") from error
             # Out here the error is gone, and with its traceback what the failed attempt held.
+            self._free = 0, -math.inf
             self.counters.out_of_memory += 1
             if most > 1:
                 most = max(1, bucket_of(min(most, rows)) // 2)
@@ -273,7 +288,9 @@ class Executor:
             pooled.extend([None] * rows if answer.pooled is None else [row.clone() for row in answer.pooled])
             return answer.tokens
 
-        (encoded,) = self._in_parts([Slice(op, 0, len(missing))], 1 if alone else len(missing), run, on_pressure)
+        # On a CPU one by one: together they take as long, and round otherwise than A1111's, which encodes them one by one.
+        most = 1 if alone or self.device.type == "cpu" else len(missing)
+        (encoded,) = self._in_parts([Slice(op, 0, len(missing))], most, run, on_pressure)
         self._texts.update(zip(missing, zip((row.clone() for row in encoded), pooled, strict=True), strict=True))
 
     def encode_image(self, checkpoint: Checkpoint, slices: Sequence[Slice[EncodeImage]], on_pressure: Pressure) -> Sequence[Tensor]:
@@ -290,7 +307,7 @@ class Executor:
             with self.counters.timed():
                 return checkpoint.encode_image(images[take].to(self.device), slices[0].op.network, tiled=True)
 
-        if not self.memory.encode_fits(checkpoint.facts, height, width, free_bytes(self.device)):
+        if not self.memory.encode_fits(checkpoint.facts, height, width, self._free_bytes()):
             return self._in_parts(slices, 1, tiled, on_pressure)
         return self._in_parts(slices, 1, whole, on_pressure, tiled)
 
@@ -319,7 +336,7 @@ class Executor:
                 decoded = checkpoint.decode(latents[take].to(self.device), slices[0].op.network, tiled=True)
                 return _pixels(slices[0].op, latents[take], decoded)
 
-        fits = self.memory.pictures_that_fit(checkpoint.facts, height, width, free_bytes(self.device)) > 0
+        fits = self.memory.pictures_that_fit(checkpoint.facts, height, width, self._free_bytes()) > 0
         if slices[0].op.tiled or not fits:
             answers = self._in_parts(slices, 1, tiled, on_pressure)
         else:
@@ -342,7 +359,7 @@ class Executor:
         """Times one forward more of a throughput curve, if one is wanted; whether it did. Must not disturb anybody: run when idle."""
         facts = checkpoint.facts
         key = self.curve_key(facts, height, width)
-        limit = self.memory.rows_that_fit(facts, height, width, free_bytes(self.device))
+        limit = self.memory.rows_that_fit(facts, height, width, self._free_bytes())
         rows = self.throughput.next_rows(key, min(limit, self.max_rows or limit))
         if rows is None:
             return False

@@ -18,4 +18,4 @@ def length_class(tokens: int) -> int:
 def of_one_length(contexts: Sequence[Tensor]) -> Tensor:
     """All rows of contexts of one `length_class`, each (rows, tokens, width), repeated to the least common multiple of their tokens."""
     tokens = lcm(*(context.shape[1] for context in contexts))
-    return torch.cat([context.repeat(1, tokens // context.shape[1], 1) for context in contexts])
+    return torch.cat([c if c.shape[1] == tokens else c.repeat(1, tokens // c.shape[1], 1) for c in contexts])
