@@ -293,7 +293,9 @@ def test_a_newcomer_takes_its_first_step_within_two_forwards_of_a_batch_of_a_hun
     watcher.wait(Cancelled, "crowd")
 
 
-def test_texts_of_different_jobs_are_encoded_once_and_their_pictures_decoded_together(in_thread: Behind, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_texts_of_different_jobs_are_encoded_once_and_their_pictures_decoded_together(
+    in_thread: Behind, monkeypatch: pytest.MonkeyPatch
+) -> None:
     texts, pictures = [], []
     encode, decode = Checkpoint.encode_text, Checkpoint.decode
     monkeypatch.setattr(Checkpoint, "encode_text", lambda self, ids, *rest: (texts.append(len(ids)), encode(self, ids, *rest))[1])
