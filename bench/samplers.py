@@ -54,8 +54,7 @@ def seconds_outside(spec: SamplerSpec, args: argparse.Namespace, pictures: int) 
             wait(device)
             calls, resumed = calls + 1, time.perf_counter()
             question = sampler.send(answer)
-    except StopIteration as end:
-        spec.finish(end.value, sigmas)
+    except StopIteration:
         wait(device)
     return (outside + time.perf_counter() - resumed) / max(calls / spec.calls(1), 1)
 

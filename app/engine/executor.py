@@ -171,14 +171,12 @@ class Executor:
         sigmas = torch.tensor([sigma for s in slices for sigma in s.op.sigmas[s.start : s.start + s.rows]], dtype=torch.float32)
         context = of_one_length([s.of(s.op.context) for s in slices])
         concats = [s.of(s.op.concat) for s in slices if s.op.concat is not None]
-        told = [t for s in slices if s.op.timesteps is not None for t in s.op.timesteps[s.start : s.start + s.rows]]
-        read = [t for s in slices if s.op.read_sigmas is not None for t in s.op.read_sigmas[s.start : s.start + s.rows]]
         vectors = [s.of(s.op.vector) for s in slices if s.op.vector is not None]
         more = [
             torch.cat(concats) if concats else None,
-            torch.tensor(told, dtype=torch.float32) if told else None,
+            _by_row(slices, lambda op: op.timesteps),
             torch.cat(vectors) if vectors else None,
-            torch.tensor(read, dtype=torch.float32) if read else None,
+            _by_row(slices, lambda op: op.alphas),
         ]
 
         def forward(take: slice) -> Tensor:
@@ -228,11 +226,11 @@ class Executor:
         rows = len(x)
         spare = self.bucket(rows) - rows
         x, sigmas = self._padded(x, spare), self._padded(sigmas, spare)
-        context, concat, timesteps, vector, read = (None if one is None else self._padded(one, spare) for one in more)
+        context, concat, timesteps, vector, alphas = (None if one is None else self._padded(one, spare) for one in more)
         assert context is not None
         estimate = forward_bytes(checkpoint.facts, len(x), x.shape[2], x.shape[3], self.memory.itemsize)
         with self.counters.timed(), self._measured("forward", estimate):
-            answer = checkpoint.denoise(x, sigmas, context, concat, timesteps, vector, read, network)
+            answer = checkpoint.denoise(x, sigmas, context, concat, timesteps, vector, alphas, network)
         self.counters.forwards += 1
         self.counters.rows += rows
         return answer[:rows]
@@ -379,6 +377,14 @@ class Executor:
         if self.throughput.next_rows(key, limit) is None:
             self.throughput.save()
         return True
+
+
+def _by_row(slices: Sequence[Slice[DenoiseRows]], told: Callable[[DenoiseRows], tuple[float, ...] | None]) -> Tensor | None:
+    """What ops tell of their rows, float32, NaN in rows of those that tell nothing; None where none does."""
+    if all(told(s.op) is None for s in slices):
+        return None
+    each = [(told(s.op) or (math.nan,) * s.op.rows)[s.start : s.start + s.rows] for s in slices]
+    return torch.tensor([number for numbers in each for number in numbers], dtype=torch.float32)
 
 
 def _pixels(op: Decode, latents: Tensor, decoded: Tensor) -> Tensor:

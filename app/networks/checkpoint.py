@@ -13,7 +13,7 @@ from app.networks.adapters import Hypernetwork, Hypernetworks, Patches, Strength
 from app.networks.build import TEXT_PARTS, Networks, build_autoencoder, build_networks
 from app.networks.denoiser import predict, told
 from app.networks.layers import layer_aliases
-from app.networks.noise import SigmaTable, cumulative_alphas, denoised, network_input, noise_of
+from app.networks.noise import SigmaTable, by_rows, cumulative_alphas, denoised, network_input, noise_in
 from app.networks.offload import Visits
 from app.networks.sharing import Twins
 from app.networks.text import LAST_LAYER, ClipSkip, Encoded, Inserted, encode_text
@@ -129,32 +129,38 @@ class Checkpoint:
         concat: Tensor | None = None,
         timesteps: Tensor | None = None,
         vector: Tensor | None = None,
-        read_sigmas: Tensor | None = None,
+        alphas: Tensor | None = None,
         network: NetworkSettings = PLAIN,
     ) -> Tensor:
         """The clean latents the network sees in each row of `x` (rows, channels, h, w) at its sigma (rows,).
 
         `context` is (rows, tokens, width). `concat` (rows, further channels, h, w) is for checkpoints with
         `facts.concat_channels`; it goes to the network as it is, behind the scaled `x`. `timesteps` (rows,) are told to the network
-        in the place of those that its own noise schedule has for the sigmas. `vector` (rows, pooled width + numbers) is what
-        `facts.rules.told` asks for: the pooled text and the numbers themselves. A v-prediction is read as noise at `read_sigmas` (rows,)
-        where they are given.
+        in the place of those that its own noise schedule has for the sigmas, but where they are NaN. `vector` (rows, pooled width +
+        numbers) is what `facts.rules.told` asks for: the pooled text and the numbers themselves. Rows that have a number in `alphas`
+        (rows,), cumulative alphas, have unit variance, and their answer is the noise in them; where it is NaN they are like others.
         """
         self.need("denoiser")
         x, sigmas = x.to(self.device, torch.float32), sigmas.to(self.device, torch.float32)
         scaled = network_input(x, sigmas)
+        if alphas is not None:
+            alphas = alphas.to(self.device, torch.float32)
+            scaled = by_rows(alphas.isnan(), scaled, x)
         if concat is not None:
             scaled = torch.cat([scaled, concat.to(scaled)], dim=1)
         context = context.to(self.device, self.dtype)
-        timesteps = self._table.timesteps(sigmas) if timesteps is None else timesteps.to(self.device, torch.float32)
+        own = self._table.timesteps(sigmas)
+        timesteps = own if timesteps is None else timesteps.to(own)
+        timesteps = torch.where(timesteps.isnan(), own, timesteps)
         if vector is not None:
             vector = told(vector.to(self.device, torch.float32), len(self.facts.rules.told)).to(self.dtype)
         unet = self._networks.denoiser
         with circular(unet, network.tiling), merging(unet, network.token_merging, *x.shape[2:]):
             answer = predict(unet, scaled.to(self.dtype), timesteps, context, vector)
-        if read_sigmas is not None:
-            return denoised(x, sigmas, noise_of(network_input(x, sigmas), read_sigmas.to(self.device), answer.float()), "epsilon")
-        return denoised(x, sigmas, answer.float(), self.facts.prediction)
+        clean = denoised(x, sigmas, answer.float(), self.facts.prediction)
+        if alphas is None:
+            return clean
+        return by_rows(alphas.isnan(), clean, noise_in(x, alphas, answer.float(), self.facts.prediction))
 
     @torch.no_grad()
     def encode_image(self, images: Tensor, network: NetworkSettings = PLAIN, *, tiled: bool = False) -> Tensor:

@@ -60,10 +60,16 @@ def denoised(x: Tensor, sigmas: Tensor, answer: Tensor, prediction: Prediction) 
     return answer * (-sigma / square.sqrt()) + x * (1.0 / square)
 
 
-def noise_of(unit: Tensor, sigmas: Tensor, answer: Tensor) -> Tensor:
-    """The noise in latents of unit variance that a v-prediction stands for at these noise levels (Salimans & Ho 2022)."""
-    alpha = _by_row(1.0 / (sigmas.square() + 1.0).sqrt())
-    return alpha * answer + _by_row(sigmas) * alpha * unit
+def noise_in(x: Tensor, alphas: Tensor, answer: Tensor, prediction: Prediction) -> Tensor:
+    """The noise in latents of unit variance that a network's answer stands for at these cumulative alphas (Salimans & Ho 2022)."""
+    if prediction == "epsilon":
+        return answer
+    return _by_row(alphas.sqrt()) * answer + _by_row((1 - alphas).sqrt()) * x
+
+
+def by_rows(which: Tensor, ones: Tensor, others: Tensor) -> Tensor:
+    """Of (rows, ...) tensors the rows of the one or of the other; `which` is (rows,)."""
+    return torch.where(_by_row(which), ones, others)
 
 
 def _by_row(values: Tensor) -> Tensor:

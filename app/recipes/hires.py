@@ -95,8 +95,7 @@ def _second_pass(drawing: Drawing, batch: int, start: Sampled) -> Generator[Op, 
     )
     noise = picture_noise(params, batch * params.batch_size, start.latents.shape[1:], info, entry.span)
     begin = entry.latents(start.latents, noise.draw(), params.img2img_extra_noise)
-    end = yield from sampled(spec.sample(begin, entry.sigmas, noise, options, table), model, about, params.batch_size)
-    return end.cleaned(spec, entry.sigmas)
+    return (yield from sampled(spec.sample(begin, entry.sigmas, noise, options, table), model, about, params.batch_size))
 
 
 def _enlarged(drawing: Drawing, first: Sampled, checkpoint: str) -> Generator[Op, Answer, Tensor]:

@@ -103,7 +103,7 @@ def _pass(drawing: Drawing, batch: int, start: Tensor, masked: Masked | None) ->
         unit, about = found.latents, replace(about, before=params.inversion.steps)
     begin = entry.latents(start, unit, params.img2img_extra_noise)
     end = yield from sampled(spec.sample(begin, entry.sigmas, noise, options, table), model, about, params.batch_size)
-    return end.cleaned(spec, entry.sigmas).masked(masked)
+    return end.masked(masked)
 
 
 def _masked(params: GenerationParams, mask: PixelMask, start: Tensor, info: ModelInfo) -> Masked:
@@ -115,7 +115,7 @@ def _masked(params: GenerationParams, mask: PixelMask, start: Tensor, info: Mode
         start = start * (1 - drawn) + noise * drawn
     elif params.inpainting_fill == LATENT_NOTHING:
         start = start * (1 - drawn)
-    return Masked(start, drawn, before=SAMPLERS[params.sampler].name.on_timesteps, soft=_soft(params))
+    return Masked(start, drawn, soft=_soft(params))
 
 
 def _soft(params: GenerationParams) -> SoftBlend | None:

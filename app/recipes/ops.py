@@ -196,8 +196,9 @@ class DenoiseRows:
     network: NetworkSettings = PLAIN
     vector: Tensor | None = None
     """(rows, pooled width + numbers) for checkpoints that are told more than the time: the pooled text, and the family's numbers."""
-    read_sigmas: tuple[float, ...] | None = None
-    """One a row, where a v-prediction is read as noise at another level than the row's own."""
+    alphas: tuple[float, ...] | None = None
+    """One a row, where `x` has unit variance and the answer is to be the noise in it: cumulative alphas by which a v-prediction is read
+    as noise. `timesteps` are told then. Such rows share forwards with others."""
 
     @property
     def rows(self) -> int:
@@ -211,7 +212,7 @@ class DenoiseRows:
         changes = tuple((a.kind, a.file, a.denoiser, a.rank) for a in self.adapters if a.denoiser)
         tokens, width = self.context.shape[1:]
         sizes = tuple(self.x.shape[1:]), (length_class(tokens), width)
-        return ("denoise", self.checkpoint, *sizes, concat, changes, self.timesteps is None, self.read_sigmas is None, self.network)
+        return ("denoise", self.checkpoint, *sizes, concat, changes, self.network)
 
 
 @dataclass(frozen=True, eq=False)

@@ -1,6 +1,6 @@
 """One pass of a batch through a sampler: guidance, the refiner, progress notes, and what an interrupt leaves."""
 
-from collections.abc import Callable, Generator, Sequence
+from collections.abc import Callable, Generator
 from dataclasses import dataclass, replace
 from typing import cast
 
@@ -22,8 +22,6 @@ from app.schema.errors import NotSupported
 from app.schema.network import NetworkSettings
 
 DECODED_AT_ONCE = 4
-_NEARLY = 1e-3
-"""Of a timestep, for what rounding takes from a whole one."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -61,12 +59,6 @@ class Sampled:
     checkpoint: str
     """Whose latents they are, and so who decodes them."""
 
-    def cleaned(self, spec: SamplerSpec, sigmas: Sequence[float]) -> "Sampled":
-        """The latents to decode, from those that the sampler ended with."""
-        if self.latents is None or not self.finished:
-            return self
-        return replace(self, latents=spec.finish(self.latents, sigmas))
-
     def masked(self, masked: Masked | None) -> "Sampled":
         """With what the mask leaves free as it was."""
         if self.latents is None or masked is None:
@@ -77,20 +69,20 @@ class Sampled:
 def sampled(sampler: Sampler, model: Model, about: Pass, pictures: int) -> Generator[Op, Answer, Sampled]:
     """Runs the pass; an interrupt ends it with the latest denoised latents."""
     drawing, watched = about.drawing, Watched()
-    skips = negative_skips(drawing.params, about.spec, model.table, about.calls)
+    skips = negative_skips(drawing.params, about.calls)
     try:
         yield about.note(0)
         question = next(sampler)
         while True:
             if _refiner_takes_over(about, model, watched.calls, question):
                 model = yield from _refined(about, model, question)
-            asked = question if about.masked is None else about.masked.asked(question, model.table.timestep_of(question.sigma))
+            asked = question if about.masked is None else about.masked.asked(question)
             image_cfg = drawing.params.image_cfg_scale if model.edits else None
             steps = guided(asked, [model.conditions] * pictures, about.cfg_scale, watched, skips, image_cfg)
             answer = yield from _answered(steps, model, about)
             if about.masked is not None:
-                answer = about.masked.answered(question, asked, answer)
-                watched.denoised = answer[0] if question.both else answer
+                answer = about.masked.answered(question, answer)
+                watched.denoised = question.clean(answer[0] if question.both else answer)
             yield about.note(watched.calls, watched.denoised)
             question = sampler.send(answer)
     except StopIteration as end:
@@ -108,7 +100,7 @@ def _answered(steps: Guided, model: Model, about: Pass) -> Generator[Op, Answer,
         rows = next(steps)
         while True:
             concat = None if model.concat is None else _concat(model.concat, rows)
-            timesteps = (model.table.timestep_of(rows.sigma),) * len(rows.x) if model.alters_schedule else None
+            timestep = model.table.timestep_of(rows.sigma) if model.alters_schedule and rows.timestep is None else rows.timestep
             op = DenoiseRows(
                 checkpoint=model.checkpoint,
                 x=rows.x,
@@ -116,26 +108,14 @@ def _answered(steps: Guided, model: Model, about: Pass) -> Generator[Op, Answer,
                 context=rows.context,
                 concat=concat,
                 adapters=model.adapters,
-                timesteps=timesteps,
+                timesteps=None if timestep is None else (timestep,) * len(rows.x),
                 network=about.network,
                 vector=rows.vector,
-                read_sigmas=_read_sigmas(rows, model, about),
+                alphas=None if rows.timestep is None else (float(model.table.alphas_cumprod[int(rows.timestep)]),) * len(rows.x),
             )
             rows = steps.send(cast(Tensor, (yield op)))
     except StopIteration as end:
         return cast(Tensor, end.value)
-
-
-def _read_sigmas(rows: Rows, model: Model, about: Pass) -> tuple[float, ...] | None:
-    """Samplers on timesteps have a v-prediction turned into noise by the table's entry of the whole timestep, as A1111 does.
-
-    UniPC alone runs between whole timesteps; where the timestep is whole this is the row's own level.
-    """
-    if model.prediction != "v" or not about.spec.name.on_timesteps:
-        return None
-    timestep = model.table.timestep_of(rows.sigma)
-    whole = int(timestep + _NEARLY)
-    return None if abs(timestep - whole) < _NEARLY else (float(model.table.sigmas[whole]),) * len(rows.x)
 
 
 def _concat(concat: Tensor, rows: Rows) -> Tensor:
@@ -151,7 +131,7 @@ def _refiner_takes_over(about: Pass, model: Model, call: int, question: Denoise)
     refiner = about.refiner
     if refiner is None or model.checkpoint == refiner.checkpoint:
         return False
-    return refiner.is_due(call, about.calls, question.sigma, model.table, on_timesteps=about.spec.name.on_timesteps)
+    return refiner.is_due(call, about.calls, question, model.table)
 
 
 def _refined(about: Pass, model: Model, question: Denoise) -> Generator[Op, Answer, Model]:

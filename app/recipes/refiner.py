@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+from app.sampling.protocol import Denoise
 from app.sampling.table import NoiseTable
 from app.schema.params import GenerationParams
 
@@ -16,12 +17,13 @@ class Refiner:
     by_calls: bool
     """Whether the way is counted in denoiser calls; else in timesteps, of which a schedule may do many in its last steps."""
 
-    def is_due(self, call: int, calls: int, sigma: float, table: NoiseTable, *, on_timesteps: bool) -> bool:
+    def is_due(self, call: int, calls: int, question: Denoise, table: NoiseTable) -> bool:
         """Whether it takes over before denoiser call number `call` (from 0) of `calls`."""
         if self.by_calls:
             return call / calls >= self.switch_at
-        # The nearest by sigma itself, not by its logarithm: half-way between two timesteps that is the later one on the way.
-        timestep = table.timestep_of(sigma) if on_timesteps else int((table.sigmas - sigma).abs().argmin())
+        timestep = question.timestep
+        if timestep is None:  # the nearest by sigma itself, not by its logarithm: half-way between two that is the later one on the way
+            timestep = int((table.sigmas - question.sigma).abs().argmin())
         return (len(table) - 1 - timestep) / len(table) >= self.switch_at
 
 

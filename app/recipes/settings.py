@@ -8,7 +8,6 @@ from app.sampling.guidance import NegativeSkips
 from app.sampling.noise import PictureNoise, Variation
 from app.sampling.options import SamplerOptions, UniPCOptions
 from app.sampling.samplers import SamplerSpec
-from app.sampling.table import NoiseTable
 from app.schema.params import GenerationParams, view_of
 
 
@@ -58,14 +57,13 @@ def picture_noise(params: GenerationParams, first: int, shape: Sequence[int], in
     )
 
 
-def negative_skips(params: GenerationParams, spec: SamplerSpec, table: NoiseTable, calls: int) -> NegativeSkips:
+def negative_skips(params: GenerationParams, calls: int) -> NegativeSkips:
     """When a pass of so many denoiser calls leaves the negative prompt out."""
     return NegativeSkips(
         early=params.skip_early_cond,
         calls=calls,
         below=params.s_min_uncond,
         every_call=params.s_min_uncond_all,
-        timestep_of=table.timestep_of if spec.name.on_timesteps else None,
     )
 
 

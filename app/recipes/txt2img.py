@@ -61,8 +61,7 @@ def _first_pass(drawing: Drawing, batch: int) -> Generator[Op, Answer, Sampled]:
     )
     noise = picture_noise(params, batch * params.batch_size, (info.latent_channels, *size), info)
     steps = spec.sample(spec.initial(noise.draw(), sigmas, options), sigmas, noise, options, table)
-    end = yield from sampled(steps, model, about, params.batch_size)
-    return end.cleaned(spec, sigmas)
+    return (yield from sampled(steps, model, about, params.batch_size))
 
 
 def _given(drawing: Drawing, images: tuple[InputPicture, ...]) -> Generator[Op, Answer, Sampled]:

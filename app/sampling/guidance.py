@@ -1,6 +1,6 @@
 """Classifier-free guidance (Ho & Salimans 2022) between a sampler and the network: one `Denoise` becomes rows, rows become one answer."""
 
-from collections.abc import Callable, Generator, Sequence
+from collections.abc import Generator, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
@@ -29,6 +29,8 @@ class Rows(NamedTuple):
     x: Tensor
     """(rows, channels, height/8, width/8)"""
     sigma: float
+    timestep: float | None
+    """As in `Denoise`: with it `x` has unit variance, and the answer is the noise in it."""
     context: Tensor
     """(rows, tokens, width)"""
     vector: Tensor | None
@@ -68,20 +70,18 @@ class NegativeSkips:
     calls: int = 1
     """Denoiser calls of the whole pass."""
     below: float = 0.0
-    """Every second call below this sigma ("negative guidance minimum sigma", A1111's `s_min_uncond`)."""
+    """Every second call below this sigma, of samplers on timesteps below this timestep ("negative guidance minimum sigma", A1111's
+    `s_min_uncond`)."""
     every_call: bool = False
     """Every call below it, not every second."""
-    timestep_of: Callable[[float], float] | None = None
-    """For samplers on timesteps, whose timestep `below` is compared with."""
 
-    def acting(self, call: int, sigma: float) -> tuple[str, ...]:
+    def acting(self, call: int, question: Denoise) -> tuple[str, ...]:
         """Which settings leave the negative prompt out of a call (counted from 0), by A1111's names; none: it is in."""
         if self.early > 0 and call / self.calls <= self.early:
             return ("skip_early_cond",)
         if call % 2 == 0 and not self.every_call:
             return ()
-        level = sigma if self.timestep_of is None else self.timestep_of(sigma)
-        if level >= self.below:
+        if (question.sigma if question.timestep is None else question.timestep) >= self.below:
             return ()
         return ("s_min_uncond", "s_min_uncond_all") if self.every_call else ("s_min_uncond",)
 
@@ -118,32 +118,32 @@ def guided(
     prompt, with one row more a picture. Where it is 1, as where it is None, every row sees the picture.
     """
     cfg = cfg_scale / CFG_PP_UNIT if question.both else cfg_scale
-    acting = skips.acting(watched.calls, question.sigma)
+    acting = skips.acting(watched.calls, question)
     watched.acted.update(acting)
     if acting:
-        watched.denoised, negative = yield from _without_negative(question, conditions, watched.calls)
+        answer, negative = yield from _without_negative(question, conditions, watched.calls)
     elif image_cfg in (None, 1.0):
-        watched.denoised, negative = yield from _denoised(question, conditions, cfg, watched.calls)
+        answer, negative = yield from _denoised(question, conditions, cfg, watched.calls)
     else:
-        watched.denoised, negative = yield from _shown(question, conditions, (cfg, image_cfg), watched.calls)
+        answer, negative = yield from _shown(question, conditions, (cfg, image_cfg), watched.calls)
+    watched.denoised = question.clean(answer)
     watched.calls += 1
-    return torch.stack([watched.denoised, negative]) if question.both else watched.denoised
+    return torch.stack([answer, negative]) if question.both else answer
 
 
 def _denoised(question: Denoise, conditions: Sequence[Conditions], cfg: float, call: int) -> Generator[Rows, Tensor, tuple[Tensor, Tensor]]:
     """After guidance, and of the negative prompt alone (without rows where it was not needed)."""
-    x, sigma = question.x, question.sigma
     owners = [picture for picture, c in enumerate(conditions) for _ in c.positive]
     weights = [weight * cfg for c in conditions for weight, _ in c.positive]
     positive = [part.at(call) for c in conditions for _, part in c.positive]
     wanted = [i for i, c in enumerate(conditions) if question.both or sum(weight for weight, _ in c.positive) * cfg != 1.0]
     negative = [conditions[picture].negative.at(call) for picture in wanted]
     if negative and _share(positive[0], negative[0]):
-        rows = yield _rows(x, sigma, positive + negative, owners + wanted)
+        rows = yield _rows(question, positive + negative, owners + wanted)
         positive_rows, negative_rows = rows[: len(owners)], rows[len(owners) :]
     else:
-        positive_rows = yield _rows(x, sigma, positive, owners)
-        negative_rows = (yield _rows(x, sigma, negative, wanted)) if negative else positive_rows[:0]
+        positive_rows = yield _rows(question, positive, owners)
+        negative_rows = (yield _rows(question, negative, wanted)) if negative else positive_rows[:0]
     return _combined(positive_rows, owners, weights, negative_rows, wanted), negative_rows
 
 
@@ -154,7 +154,6 @@ def _shown(
 
     The answer is blind + image scale * (negative - blind) + sum of weight * cfg * (positive - negative).
     """
-    x, sigma = question.x, question.sigma
     cfg, image_cfg = scales
     everyone = list(range(len(conditions)))
     owners = [picture for picture, c in enumerate(conditions) for _ in c.positive]
@@ -162,11 +161,11 @@ def _shown(
     positive = [part.at(call) for c in conditions for _, part in c.positive]
     negative = [c.negative.at(call) for c in conditions]
     if _share(positive[0], negative[0]):
-        rows = yield _rows(x, sigma, positive + negative * 2, owners + everyone * 2, blind=len(everyone))
+        rows = yield _rows(question, positive + negative * 2, owners + everyone * 2, blind=len(everyone))
         positive_rows, rest = rows[: len(owners)], rows[len(owners) :]
     else:
-        positive_rows = yield _rows(x, sigma, positive, owners)
-        rest = yield _rows(x, sigma, negative * 2, everyone * 2, blind=len(everyone))
+        positive_rows = yield _rows(question, positive, owners)
+        rest = yield _rows(question, negative * 2, everyone * 2, blind=len(everyone))
     seeing, blind = rest[: len(everyone)], rest[len(everyone) :]
     towards_prompt = _combined(positive_rows, owners, weights, seeing, everyone) - seeing
     return blind + (seeing - blind) * image_cfg + towards_prompt, seeing
@@ -178,7 +177,7 @@ def _without_negative(
     """As `_denoised`, with each picture's first part for its negative prompt and a CFG scale of 1."""
     owners = [picture for picture, c in enumerate(conditions) for _ in c.positive]
     weights = [weight for c in conditions for weight, _ in c.positive]
-    rows = yield _rows(question.x, question.sigma, [part.at(call) for c in conditions for _, part in c.positive], owners)
+    rows = yield _rows(question, [part.at(call) for c in conditions for _, part in c.positive], owners)
     first = torch.stack([rows[owners.index(picture)] for picture in range(len(conditions))])
     if len(owners) == len(conditions):
         return first, first
@@ -189,11 +188,12 @@ def _share(one: Context, other: Context) -> bool:
     return length_class(len(one.tokens)) == length_class(len(other.tokens))
 
 
-def _rows(x: Tensor, sigma: float, contexts: Sequence[Context], pictures: Sequence[int], blind: int = 0) -> Rows:
+def _rows(question: Denoise, contexts: Sequence[Context], pictures: Sequence[int], blind: int = 0) -> Rows:
     vectors = [context.vector for context in contexts if context.vector is not None]
     return Rows(
-        x=torch.cat([x[i : i + 1] for i in pictures]),
-        sigma=sigma,
+        x=torch.cat([question.x[i : i + 1] for i in pictures]),
+        sigma=question.sigma,
+        timestep=question.timestep,
         context=of_one_length([context.tokens[None] for context in contexts]),
         vector=torch.stack(vectors) if vectors else None,
         pictures=tuple(pictures),

@@ -1,8 +1,8 @@
 """Where a pass begins that starts from a picture and not from noise alone."""
 
 from dataclasses import dataclass
-from math import sqrt
 
+import torch
 from torch import Tensor
 
 _MOST_STRENGTH = 0.999
@@ -18,13 +18,17 @@ class Entry:
     span: list[float]
     """All sigmas of the schedule that was entered, which Brownian noise is drawn for."""
 
-    def latents(self, picture: Tensor, noise: Tensor, extra: float = 0.0) -> Tensor:
-        """Latents to begin with, from the picture's clean ones and unit noise; `extra` is A1111's `img2img_extra_noise`.
+    noise_alpha: float | None = None
+    """The cumulative alpha of the noise's timestep, for samplers that begin with latents of unit variance (DDIM and its kin)."""
 
-        Where noise_sigma is not the first of the sigmas (DDIM and its kin) the latents keep their unit-variance form in between.
-        """
-        noised = picture + noise * (self.noise_sigma + extra)
-        return noised * sqrt((1 + self.sigmas[0] ** 2) / (1 + self.noise_sigma**2))
+    def latents(self, picture: Tensor, noise: Tensor, extra: float = 0.0) -> Tensor:
+        """Latents to begin with, from the picture's clean ones and unit noise; `extra` is A1111's `img2img_extra_noise`."""
+        if self.noise_alpha is None:
+            noised, share = picture + noise * self.noise_sigma, torch.ones(())
+        else:
+            share = torch.tensor(self.noise_alpha).sqrt()
+            noised = share * picture + (1 - torch.tensor(self.noise_alpha)).sqrt() * noise
+        return noised + noise * extra * share if extra else noised
 
 
 def entry_step(steps: int, strength: float) -> int:

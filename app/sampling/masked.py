@@ -1,7 +1,6 @@
 """Drawing only a part of the latents anew: the rest is put back around every question that a sampler asks."""
 
 from dataclasses import dataclass
-from math import sqrt
 
 from torch import Tensor
 
@@ -17,26 +16,21 @@ class Masked:
     """(pictures, channels, height/8, width/8), clean."""
     drawn: Tensor
     """(1, 1, height/8, width/8) in 0..1; 1 is drawn anew."""
-    before: bool
-    """Whether the rest is put into the latents before a call (A1111's samplers on timesteps) or into the answer after it (the others)."""
     soft: SoftBlend | None = None
     """In the place of a linear blend."""
 
-    def asked(self, question: Denoise, timestep: float) -> Denoise:
-        """What the network is asked in place of the sampler's question.
+    def asked(self, question: Denoise) -> Denoise:
+        """What the network is asked in place of the sampler's question: on timesteps the rest is put into the latents before a call.
 
-        As in A1111 the rest has no noise on it, whatever the noise level, and both are blended in unit variance.
+        As in A1111 the rest has no noise on it, whatever the noise level. The sampler keeps its own latents.
         """
-        if not self.before:
+        if question.timestep is None:
             return question
-        scale = sqrt(1 + question.sigma**2)
-        return question._replace(x=self._blended(question.x / scale, timestep) * scale)
+        return question._replace(x=self._blended(question.x, question.timestep))
 
-    def answered(self, question: Denoise, asked: Denoise, answer: Tensor) -> Tensor:
-        """What the sampler is sent: the noise that the network found taken from the sampler's own latents, or the answer with the rest."""
-        if self.before:
-            return answer + (question.x - asked.x)
-        return self._blended(answer, question.sigma)
+    def answered(self, question: Denoise, answer: Tensor) -> Tensor:
+        """What the sampler is sent: the noise that the network found, or the denoised latents with the rest in them."""
+        return answer if question.timestep is not None else self._blended(answer, question.sigma)
 
     def last(self, latents: Tensor) -> Tensor:
         """The rest put into the latents that are decoded; where the blend is soft it is put into the pixels."""

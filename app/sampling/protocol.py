@@ -1,6 +1,7 @@
 """What a sampler asks for and is given: the two seams (the model's answer, the noise) that samplers elsewhere lack."""
 
 from collections.abc import Generator
+from math import sqrt
 from typing import NamedTuple, Protocol
 
 from torch import Tensor
@@ -14,10 +15,16 @@ class Denoise(NamedTuple):
     sigma: float
     both: bool = False
     """Asks for (2, *shape of x) instead: after guidance at 1/12.5 of the CFG scale, and of the negative prompt alone (CFG++)."""
+    timestep: float | None = None
+    """Of samplers that run on the model's timesteps: `x` then has unit variance, and the answer is the noise in it."""
+
+    def clean(self, answer: Tensor) -> Tensor:
+        """The clean latents that an answer (of the shape of `x`) stands for."""
+        return answer if self.timestep is None else self.x * sqrt(1 + self.sigma**2) - answer * self.sigma
 
 
 Sampler = Generator[Denoise, Tensor, Tensor]
-"""Yields `Denoise`, is sent denoised latents, returns the final latents."""
+"""Yields `Denoise`, is sent its answers, returns the final latents."""
 
 
 class NoiseSource(Protocol):

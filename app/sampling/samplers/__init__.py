@@ -22,11 +22,12 @@ from app.sampling.samplers.lcm import LCMSpec
 from app.sampling.samplers.lms import lms
 from app.sampling.samplers.plms import plms
 from app.sampling.samplers.restart import restart
-from app.sampling.samplers.spec import SamplerSpec, SigmaSpec, TimestepSpec
-from app.sampling.samplers.unipc import UniPCSpec, unipc
+from app.sampling.samplers.spec import SamplerSpec, SigmaSpec
+from app.sampling.samplers.timesteps import OnTimesteps, TimestepSpec
+from app.sampling.samplers.unipc import UniPCSpec
 from app.schema import samplers as names
 
-__all__ = ["SAMPLERS", "SamplerOptions", "SamplerSpec", "TimestepSpec", "UniPCOptions"]
+__all__ = ["SAMPLERS", "OnTimesteps", "SamplerOptions", "SamplerSpec", "UniPCOptions"]
 
 _SPECS: Mapping[str, Callable[..., SamplerSpec]] = {
     "DPM++ 2M": partial(SigmaSpec, run=dpmpp_2m),
@@ -47,7 +48,7 @@ _SPECS: Mapping[str, Callable[..., SamplerSpec]] = {
     "DDIM": partial(TimestepSpec, run=ddim),
     "DDIM CFG++": partial(TimestepSpec, run=ddim_cfgpp),
     "PLMS": partial(TimestepSpec, run=plms),
-    "UniPC": partial(UniPCSpec, run=unipc),
+    "UniPC": UniPCSpec,
     "LCM": LCMSpec,
 }
 

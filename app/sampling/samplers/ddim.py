@@ -6,20 +6,20 @@ from itertools import pairwise
 from torch import Tensor
 
 from app.sampling.options import SamplerOptions
-from app.sampling.protocol import Denoise, NoiseSource, Sampler
-from app.sampling.samplers.steps import ancestral_split, levels
+from app.sampling.protocol import NoiseSource, Sampler
+from app.sampling.samplers.timesteps import Level, fresh_share, moved
 
 
-def ddim(x: Tensor, sigmas: Sequence[float], noise: NoiseSource, options: SamplerOptions) -> Sampler:
-    """Denoising diffusion implicit models (Song et al. 2020, equation 12), in sigmas: the step is then an ancestral Euler step.
+def ddim(x: Tensor, levels: Sequence[Level], noise: NoiseSource, options: SamplerOptions) -> Sampler:
+    """Denoising diffusion implicit models (Song et al. 2020, equation 12).
 
     Its eta is 0 unless asked for, and s_noise is not heard.
     """
     eta = options.eta or 0.0
-    for sigma, following in pairwise(levels(sigmas, x)):
-        denoised = yield Denoise(x, float(sigma))
-        down, up = ancestral_split(sigma, following, eta)
-        x = denoised + (x - denoised) * (down / sigma)
-        if eta:
-            x = x + noise.draw() * up
+    for level, following in pairwise(levels):
+        found = yield level.asked(x)
+        fresh = fresh_share(level, following, eta) if eta else None
+        x = moved(x, found, level, following, fresh=fresh)
+        if fresh is not None:
+            x = x + fresh * noise.draw()
     return x

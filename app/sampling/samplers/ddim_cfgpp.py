@@ -6,17 +6,17 @@ from itertools import pairwise
 from torch import Tensor
 
 from app.sampling.options import SamplerOptions
-from app.sampling.protocol import Denoise, NoiseSource, Sampler
-from app.sampling.samplers.steps import ancestral_split, levels
+from app.sampling.protocol import NoiseSource, Sampler
+from app.sampling.samplers.timesteps import Level, fresh_share, moved
 
 
-def ddim_cfgpp(x: Tensor, sigmas: Sequence[float], noise: NoiseSource, options: SamplerOptions) -> Sampler:
-    """CFG++ (Chung et al. 2024, algorithm 2) in sigmas; its guidance scale of 0 to 1 is A1111's CFG scale over 12.5."""
+def ddim_cfgpp(x: Tensor, levels: Sequence[Level], noise: NoiseSource, options: SamplerOptions) -> Sampler:
+    """CFG++ (Chung et al. 2024, algorithm 2); its guidance scale of 0 to 1 is A1111's CFG scale over 12.5."""
     eta = options.eta or 0.0
-    for sigma, following in pairwise(levels(sigmas, x)):
-        guided, unguided = (yield Denoise(x, float(sigma), both=True)).unbind()
-        down, up = ancestral_split(sigma, following, eta)
-        x = guided + (x - unguided) * (down / sigma)
-        if eta:
-            x = x + noise.draw() * up
+    for level, following in pairwise(levels):
+        guided, unguided = (yield level.asked(x, both=True)).unbind()
+        fresh = fresh_share(level, following, eta) if eta else None
+        x = moved(x, guided, level, following, towards=unguided, fresh=fresh)
+        if fresh is not None:
+            x = x + fresh * noise.draw()
     return x

@@ -4,7 +4,6 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
-from math import sqrt
 
 import torch
 from torch import Tensor
@@ -24,7 +23,7 @@ SampleFunction = Callable[[Tensor, Sequence[float], SeededNoise, SamplerOptions]
 
 @dataclass(frozen=True, kw_only=True)
 class SamplerSpec(ABC):
-    """A sampler with its own rules for the sigmas it runs through and for what its first and last latents are."""
+    """A sampler with its own rules for the sigmas it runs through and for what its first latents are."""
 
     name: SamplerName
 
@@ -67,10 +66,6 @@ class SamplerSpec(ABC):
         """How many denoiser calls `steps` steps count as, for progress and for the steps that a prompt names."""
         return steps * (2 if self.name.second_order else 1)
 
-    def finish(self, x: Tensor, sigmas: Sequence[float]) -> Tensor:
-        """The latents to decode, from those that `sample` returned."""
-        return x
-
 
 @dataclass(frozen=True, kw_only=True)
 class SigmaSpec(SamplerSpec):
@@ -90,42 +85,3 @@ class SigmaSpec(SamplerSpec):
     def sample(self, x: Tensor, sigmas: Sequence[float], noise: SeededNoise, options: SamplerOptions, table: NoiseTable) -> Sampler:
         """Begins a pass."""
         return self.run(x, sigmas, noise, options)
-
-
-@dataclass(frozen=True, kw_only=True)
-class TimestepSpec(SigmaSpec):
-    """A sampler that was written for the model's timesteps and for latents of unit variance (DDIM and its kin).
-
-    Inside it speaks sigmas like all others: x_sigma = x_unit * sqrt(1 + sigma^2). It knows no schedulers, and its last latents are
-    not clean but those of timestep 1, in unit variance.
-    """
-
-    def sigmas(self, scheduler: str, steps: int, table: NoiseTable, options: SamplerOptions) -> list[float]:
-        """The noise levels of every (1000 // steps)-th timestep from 1 on, falling; the scheduler only has to exist."""
-        find_scheduler(scheduler)
-        return [float(table.sigmas[t]) for t in reversed(self.timesteps(steps, table, options))]
-
-    def timesteps(self, steps: int, table: NoiseTable, options: SamplerOptions) -> list[int]:
-        """The timesteps themselves, rising; the option to discard the penultimate sigma means one step more here."""
-        return evenly_spaced_timesteps(steps + options.discard_penultimate, len(table))
-
-    def initial(self, noise: Tensor, sigmas: Sequence[float], options: SamplerOptions | None = None) -> Tensor:
-        """Unit noise counts as the unit-variance latents of the first timestep, whatever little signal belongs there."""
-        return noise * sqrt(1 + sigmas[0] ** 2)
-
-    def entry(self, scheduler: str, steps: int, entered_at: int, table: NoiseTable, options: SamplerOptions) -> Entry:
-        """How a pass begins that enters a schedule late: the noise is that of one timestep above those that are run.
-
-        That is A1111's way, and its pictures need it; Song et al. would begin at the noise's own timestep.
-        """
-        whole = self.sigmas(scheduler, steps, table, options)
-        return Entry(whole[-entered_at - 1], whole[-max(entered_at, 1) :], whole)
-
-    def finish(self, x: Tensor, sigmas: Sequence[float]) -> Tensor:
-        """The latents in unit variance, as they are decoded although a little noise is left."""
-        return x / sqrt(1 + sigmas[-1] ** 2)
-
-
-def evenly_spaced_timesteps(steps: int, count: int) -> list[int]:
-    """Every (count // steps)-th timestep from 1 on, rising; no more than the last one (3 steps of 1000: 1, 334, 667, 999)."""
-    return [min(t + 1, count - 1) for t in range(0, count, max(count // steps, 1))]

@@ -61,6 +61,20 @@ def test_v_denoiser_agrees_with_the_reference(tiny_v: Checkpoint, checkpoints: P
     assert_same(tiny_v.denoise(x, torch.full((2,), sigma), context), expected)
 
 
+@pytest.mark.parametrize("name", ["tiny_a", "tiny_v"])
+def test_rows_of_unit_variance_beside_others(name: str, request: pytest.FixtureRequest, context: Tensor) -> None:
+    """The second row's noise leaves the clean latents that the same row gives in sigmas; the first is not touched by its company."""
+    checkpoint: Checkpoint = request.getfixturevalue(name)
+    alpha, nan = checkpoint.alphas_cumprod[400], float("nan")
+    sigma = float(((1 - alpha) / alpha).sqrt())
+    x, sigmas = noise(2, 4, 8, 8) * (1 + sigma**2) ** 0.5, torch.full((2,), sigma)
+    plain = checkpoint.denoise(x, sigmas, context)
+    unit = torch.stack([x[0], x[1] * alpha.sqrt()])
+    mixed = checkpoint.denoise(unit, sigmas, context, timesteps=torch.tensor([nan, 400.0]), alphas=torch.tensor([nan, float(alpha)]))
+    assert_same(mixed[0], plain[0])
+    assert_same((unit[1] - (1 - alpha).sqrt() * mixed[1]) / alpha.sqrt(), plain[1])
+
+
 def test_concat_goes_in_as_it_is(checkpoints: Path, context: Tensor) -> None:
     path = checkpoints / "tiny-inpaint.safetensors"
     inpaint = load_checkpoint(model_file(path), "cpu", torch.float32)

@@ -12,9 +12,12 @@ MEAN, SPREAD = 0.7, 1.3
 
 
 def denoise(question: Denoise) -> Tensor:
-    """The mean of the data given noisy ones."""
-    variance = SPREAD**2 / (SPREAD**2 + question.sigma**2)
-    answer = MEAN + (question.x - MEAN) * variance
+    """The mean of the data given noisy ones; on timesteps the noise that it leaves."""
+    scale = 1.0 if question.timestep is None else (1 + question.sigma**2) ** 0.5
+    noisy = question.x * scale
+    answer = MEAN + (noisy - MEAN) * (SPREAD**2 / (SPREAD**2 + question.sigma**2))
+    if question.timestep is not None:
+        answer = (noisy - answer) / question.sigma
     return torch.stack([answer, answer]) if question.both else answer
 
 

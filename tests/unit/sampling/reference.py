@@ -17,7 +17,3 @@ def reference(name: str) -> list[dict[str, Any]]:
 
 ALPHAS = torch.tensor(reference("alphas.json")[0]["values"])
 TABLES = {"sd1": NoiseTable(ALPHAS), "sd1 with zero terminal SNR": NoiseTable(zero_terminal_snr(ALPHAS))}
-
-SAME_ARITHMETIC = torch.__version__.startswith("2.13.") and torch.backends.cpu.get_cpu_capability() == "AVX512"
-"""Whether this torch and CPU round as those that the traces were recorded with: their vector instructions decide the last place of
-logarithms and exponentials. Then every number must be A1111's, bit for bit."""

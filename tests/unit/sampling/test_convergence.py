@@ -13,13 +13,17 @@ from app.sampling.noise import PictureNoise
 from app.sampling.options import SamplerOptions, UniPCOptions
 from app.sampling.protocol import Sampler
 from app.sampling.samplers import SAMPLERS
-from app.sampling.samplers.ddim_cfgpp import ddim_cfgpp
+from app.sampling.samplers.ddim import ddim
 from app.sampling.samplers.dpm_solver import second_order, third_order
+from app.sampling.samplers.plms import plms
 from app.sampling.samplers.steps import time_of
+from app.sampling.samplers.timesteps import Level
+from app.sampling.samplers.unipc import Moment, unipc
 from tests.unit.sampling.gaussian import MEAN, SPREAD, NoNoise, run, solution
 from tests.unit.sampling.reference import TABLES
 
 FIRST, LAST = 10.0, 0.2
+STILL = SamplerOptions(eta=0.0)
 STARTS = torch.linspace(-20, 20, 7, dtype=torch.float64)[None]
 
 # Multistep methods begin with steps of lower order, whose error caps the order of the whole at one more than theirs:
@@ -50,10 +54,30 @@ def times(steps: int) -> list[Tensor]:
     return [time_of(sigma) for sigma in torch.tensor(levels(steps), dtype=torch.float64)]
 
 
-def error(name: str, steps: int) -> float:
-    """Largest distance from the ODE's solution, in float64, at eta 0."""
-    sampler = SAMPLERS[name].sample(STARTS, levels(steps), StillNoise(), SamplerOptions(eta=0.0), TABLES["sd1"])
-    return float((run(sampler)[0] - solution(STARTS, FIRST, LAST)).abs().max())
+ON_TIMESTEPS = {"DDIM": ddim, "PLMS": plms}
+
+
+def unit(x: Tensor, sigma: float) -> Tensor:
+    """Latents as samplers on timesteps have them."""
+    return x / (1 + sigma**2) ** 0.5
+
+
+def ends(name: str, steps: int, options: SamplerOptions = STILL) -> Tensor:
+    """Where a sampler leads from STARTS, in float64."""
+    if name in ON_TIMESTEPS:
+        way = [Level(0.0, sigma, torch.tensor(1 / (1 + sigma**2), dtype=torch.float64)) for sigma in levels(steps)]
+        sampler = ON_TIMESTEPS[name](unit(STARTS, FIRST), way, StillNoise(), options)
+    elif name == "UniPC":
+        moments = [Moment(0.0, -0.5 * torch.tensor(sigma**2, dtype=torch.float64).log1p()) for sigma in levels(steps)]
+        sampler = unipc(unit(STARTS, FIRST)[..., None, None], moments, StillNoise(), options)
+    else:
+        return run(SAMPLERS[name].sample(STARTS, levels(steps), StillNoise(), options, TABLES["sd1"]))[0]
+    return run(sampler)[0].reshape(STARTS.shape) * (1 + LAST**2) ** 0.5
+
+
+def error(name: str, steps: int, options: SamplerOptions = STILL) -> float:
+    """Largest distance from the ODE's solution."""
+    return float((ends(name, steps, options) - solution(STARTS, FIRST, LAST)).abs().max())
 
 
 @pytest.mark.parametrize(("name", "order"), ORDERS.items())
@@ -98,17 +122,14 @@ def test_unipc_of_order_1_and_2(variant: str) -> None:
     """The corrector adds one to the predictor's order."""
     for order in (1, 2):
         options = SamplerOptions(uni_pc=UniPCOptions(order=order, variant=variant, lower_order_final=False))
-        errors = []
-        for steps in (96, 192):
-            end = run(SAMPLERS["UniPC"].sample(STARTS, levels(steps), StillNoise(), options, TABLES["sd1"]))[0]
-            errors.append(float((end - solution(STARTS, FIRST, LAST)).abs().max()))
-        assert log2(errors[0] / errors[1]) == pytest.approx(order + 1, abs=0.25)
+        assert log2(error("UniPC", 96, options) / error("UniPC", 192, options)) == pytest.approx(order + 1, abs=0.25)
 
 
 def test_cfgpp_without_guidance_is_ddim() -> None:
-    cfgpp = run(ddim_cfgpp(STARTS, levels(9), StillNoise(), SamplerOptions()))[0]
-    ddim = run(SAMPLERS["DDIM"].sample(STARTS, levels(9), StillNoise(), SamplerOptions(), TABLES["sd1"]))[0]
-    assert torch.equal(cfgpp, ddim)
+    noise, table, options = PictureNoise([3], (4, 6, 6)), TABLES["sd1"], SamplerOptions()
+    first, sigmas = noise.draw(), SAMPLERS["DDIM"].sigmas("Automatic", 9, table, options)
+    both = [run(SAMPLERS[name].sample(first, sigmas, noise, options, table))[0] for name in ("DDIM", "DDIM CFG++")]
+    assert torch.equal(*both)
 
 
 def test_adaptive_reaches_its_tolerance_in_few_calls() -> None:
@@ -139,14 +160,15 @@ def test_what_is_drawn_is_distributed_as_the_data(name: str, settings: dict[str,
 @pytest.mark.parametrize("name", ["Euler a", "DPM2 a", "DPM++ 2S a", "DPM++ SDE", "DPM++ 2M SDE", "DPM++ 3M SDE", "DDIM"])
 def test_eta_says_how_much_noise_is_fresh(name: str) -> None:
     """Distance of the end from that of the ODE: none at eta 0, more with more of it."""
-    spec, table, ends = SAMPLERS[name], TABLES["sd1"], {}
+    spec, table, distances = SAMPLERS[name], TABLES["sd1"], {}
     for eta in (0.0, 0.3, 1.0):
         options, noise = SamplerOptions(eta=eta), PictureNoise([3], (4, 16, 16))
         sigmas = spec.sigmas("Karras", 40, table, options)
         first = spec.initial(noise.draw(), sigmas)
         end = run(spec.sample(first, sigmas, noise, options, table))[0]
-        ends[eta] = float((end - solution(first, sigmas[0], sigmas[-1])).std())
-    assert ends[0.0] < 0.12 < ends[0.3] < ends[1.0]
+        scales = [(1 + sigma**2) ** 0.5 if spec.name.on_timesteps else 1.0 for sigma in (sigmas[0], sigmas[-1])]
+        distances[eta] = float((end * scales[1] - solution(first * scales[0], sigmas[0], sigmas[-1])).std())
+    assert distances[0.0] < 0.12 < distances[0.3] < distances[1.0]
 
 
 def test_eta_0_of_euler_a_is_euler() -> None:

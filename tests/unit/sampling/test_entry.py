@@ -45,8 +45,10 @@ def test_timestep_samplers_take_noise_of_one_timestep_above(name: str) -> None:
     assert [round(SD1.timestep_of(sigma)) for sigma in entry.sigmas] == [376, 251, 126, 1]
     assert round(SD1.timestep_of(entry.noise_sigma)) == 501
     noise = torch.ones(1, 4, 2, 2)
-    unit = entry.latents(torch.zeros_like(noise), noise) / (1 + entry.sigmas[0] ** 2) ** 0.5
-    torch.testing.assert_close(unit, noise * (1 - SD1.alphas_cumprod[501]) ** 0.5)
+    assert torch.equal(entry.latents(torch.zeros_like(noise), noise), (1 - SD1.alphas_cumprod[501]).sqrt() * noise)
+    assert torch.equal(entry.latents(noise, torch.zeros_like(noise)), SD1.alphas_cumprod[501].sqrt() * noise)
+    more = entry.latents(0 * noise, noise, extra=0.5)
+    torch.testing.assert_close(more, noise * (entry.noise_sigma + 0.5) * SD1.alphas_cumprod[501].sqrt())
 
 
 def test_timestep_samplers_at_strength_0_change_nothing() -> None:

@@ -128,13 +128,18 @@ PLAIN = Conditions(((1.0, steady(3.0)),), steady(1.0))
         (NegativeSkips(below=2.0, every_call=True), [1, 1, 1, 1, 1]),
         (NegativeSkips(below=1.0, every_call=True), [2, 2, 2, 2, 2]),
         (NegativeSkips(early=0.2, calls=5, below=2.0), [1, 1, 2, 1, 2]),
-        (NegativeSkips(below=2.0, every_call=True, timestep_of=lambda sigma: sigma * 100), [2, 2, 2, 2, 2]),
     ],
 )
 def test_the_negative_prompt_can_be_left_out(skips: NegativeSkips, rows: list[int]) -> None:
     result, asked = run([PLAIN], 7.0, 5, skips)
     assert asked == rows
     assert result[0, 0, 0, 0].item() == (15.0 if rows[-1] == 2 else 3.0)
+
+
+@pytest.mark.parametrize(("timestep", "acting"), [(None, True), (100.0, False), (1.5, True)])
+def test_on_timesteps_it_is_left_out_below_a_timestep(timestep: float | None, acting: bool) -> None:
+    question = Denoise(torch.zeros(1, 4, 2, 2), 1.0, timestep=timestep)
+    assert bool(NegativeSkips(below=2.0, every_call=True).acting(0, question)) == acting
 
 
 def test_what_left_it_out_is_noted() -> None:

@@ -7,12 +7,13 @@ import torch
 
 from app.sampling.options import SamplerOptions, UniPCOptions
 from app.sampling.samplers import SAMPLERS
-from app.sampling.samplers.spec import evenly_spaced_timesteps
+from app.sampling.samplers.timesteps import evenly_spaced_timesteps
 from app.sampling.sigmas import build_sigmas
 from app.sampling.table import NoiseTable
 from app.schema.errors import InvalidParams, UnknownName
 from app.schema.samplers import SCHEDULERS
-from tests.unit.sampling.reference import ALPHAS, SAME_ARITHMETIC, TABLES, reference
+from tests.support.arithmetic import SAME_ARITHMETIC
+from tests.unit.sampling.reference import ALPHAS, TABLES, reference
 
 SD1 = TABLES["sd1"]
 NAMES = [scheduler.name for scheduler in SCHEDULERS]

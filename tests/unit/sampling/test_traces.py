@@ -14,10 +14,10 @@ from app.sampling.img2img import stretched_steps
 from app.sampling.noise import PictureNoise
 from app.sampling.options import SamplerOptions
 from app.sampling.protocol import Denoise, Sampler
-from app.sampling.samplers import SAMPLERS, TimestepSpec
-from app.sampling.table import NoiseTable
+from app.sampling.samplers import SAMPLERS
+from tests.support.arithmetic import SAME_ARITHMETIC
 from tests.support.paths import DATA
-from tests.unit.sampling.reference import SAME_ARITHMETIC, TABLES, reference
+from tests.unit.sampling.reference import TABLES, reference
 
 TRACES = {entry["id"]: entry for entry in reference("traces/traces.json")}
 
@@ -39,35 +39,26 @@ class Trace:
     arrays: dict[str, np.ndarray]
     first: int
     pictures: int
-    unit_variance: bool
-    """Recorded as timesteps, unit-variance latents and noise predictions."""
 
     def __len__(self) -> int:
         return next(i for i in count() if f"{i + self.first:03d}_x" not in self.arrays)
 
-    def call(self, i: int, sigma: float) -> tuple[Tensor, float, Tensor]:
-        """Latents (those of the first rows are all pictures'), noise level or timestep, and denoised latents."""
+    def call(self, i: int) -> tuple[Tensor, float, Tensor]:
+        """Latents (those of the first rows are all pictures'), noise level or timestep, and the answer."""
         x, level, answer = (torch.from_numpy(self.arrays[f"{i + self.first:03d}_{name}"]) for name in ("x", "sigma", "denoised"))
-        x = x[: self.pictures]
-        if self.unit_variance:
-            x = x * (1 + sigma**2) ** 0.5
-            answer = x - answer * sigma
-        return x, float(level[0]), answer
+        return x[: self.pictures], float(level[0]), answer
 
 
-def replay(sampler: Sampler, trace: Trace, table: NoiseTable, close: float) -> int:
+def replay(sampler: Sampler, trace: Trace, close: float) -> int:
     """Runs a sampler on recorded answers, comparing every question; the number of its calls."""
     question = next(sampler)
     for i in count(1):
         assert i <= len(trace), "more calls than were recorded"
-        x, level, answer = trace.call(i - 1, question.sigma)
-        if trace.unit_variance:
-            # UniPC interpolates log(alpha) between timesteps where the table does log(sigma): up to 5e-4 of a timestep
-            assert table.timestep_of(question.sigma) == pytest.approx(level, abs=1e-3)
-        else:
-            assert question.sigma == pytest.approx(level, rel=max(close, 1e-6))
-            assert not SAME_ARITHMETIC or (question.sigma == level and torch.equal(question.x, x))
+        x, level, answer = trace.call(i - 1)
+        asked = question.sigma if question.timestep is None else question.timestep
+        assert asked == pytest.approx(level, rel=max(close, 1e-6))
         assert float((question.x - x).abs().max() / x.abs().max()) < close
+        assert not SAME_ARITHMETIC or (asked == level and torch.equal(question.x, x))
         try:
             question = sampler.send(answer)
         except StopIteration:
@@ -85,9 +76,9 @@ def test_first_pass_equals_a1111(name: str) -> None:
     shape = (4, request["height"] // 8, request["width"] // 8)
     seeds = [request["seed"] + i for i in range(pictures)]
     noise = PictureNoise(seeds, shape, seed_delta=entry["options"].get("eta_noise_seed_delta", 0))
-    trace = Trace(recorded(entry), 0, pictures, isinstance(spec, TimestepSpec))
+    trace = Trace(recorded(entry), 0, pictures)
     sampler = spec.sample(spec.initial(noise.draw(), sigmas), sigmas, noise, options, table)
-    calls = replay(sampler, trace, table, CLOSE.get(spec.name.name, 1e-6))
+    calls = replay(sampler, trace, CLOSE.get(spec.name.name, 1e-6))
     assert calls == (5 if name == "hires" else entry["calls"])
 
 
@@ -98,11 +89,11 @@ def test_second_pass_of_hires_equals_a1111() -> None:
     spec, steps = SAMPLERS[request["sampler_name"]], request["steps"]
     whole = stretched_steps(steps, request["denoising_strength"])
     begins = spec.entry("Automatic", whole, steps - 1, table, options)
-    trace = Trace(recorded(entry), 5, 1, False)
+    trace = Trace(recorded(entry), 5, 1)
     noise = PictureNoise([request["seed"]], (4, 6, 6), span=begins.span)
     noise.draw()
-    x = trace.call(0, begins.sigmas[0])[0]
-    assert replay(spec.sample(x, begins.sigmas, noise, options, table), trace, table, 1e-6) == steps
+    x = trace.call(0)[0]
+    assert replay(spec.sample(x, begins.sigmas, noise, options, table), trace, 1e-6) == steps
 
 
 @pytest.mark.parametrize("name", TRACES)
