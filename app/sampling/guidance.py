@@ -110,7 +110,7 @@ def guided(
     """Answers one question of a sampler with `negative + sum of weight * cfg * (positive - negative)`; returns what to send it.
 
     Rows are laid out as A1111 does: the positive parts of all pictures in order, then one negative row a picture. Parts whose
-    number of tokens is of another `length_class` than the negative prompt's cannot share its forward and are asked for apart.
+    number of tokens is of another `length_class` than the negative prompt's (on a CPU: another one) are asked for apart.
     Where the negative's share is exactly zero (CFG 1) it is not asked for at all. Where `skips` leave it out, the first part of the
     prompt stands in its place, at a scale of 1: a prompt of one part is then its own plain answer.
 
@@ -185,7 +185,13 @@ def _without_negative(
 
 
 def _share(one: Context, other: Context) -> bool:
-    return length_class(len(one.tokens)) == length_class(len(other.tokens))
+    """Whether two texts get one forward.
+
+    On a CPU, where a forward costs what its rows cost, those of one length only: it rounds as A1111's then, which asks for others apart.
+    """
+    apart = one.tokens.device.type == "cpu"
+    lengths = [len(text.tokens) if apart else length_class(len(text.tokens)) for text in (one, other)]
+    return lengths[0] == lengths[1]
 
 
 def _rows(question: Denoise, contexts: Sequence[Context], pictures: Sequence[int], blind: int = 0) -> Rows:

@@ -76,11 +76,23 @@ def test_and_whose_weights_leave_nothing_of_the_negative() -> None:
     assert result[0, 0, 0, 0].item() == pytest.approx(6.0)
 
 
-@pytest.mark.parametrize(("positive", "negative", "rows"), [(154, 77, [2]), (77, 231, [2]), (154, 231, [2]), (385, 77, [1, 1])])
-def test_prompts_of_other_lengths_share_a_forward_where_repeating_makes_them_equal(positive: int, negative: int, rows: list[int]) -> None:
+LENGTHS = [(154, 77, 2), (77, 231, 2), (154, 231, 2), (385, 77, 1)]
+"""Tokens of prompt and negative prompt, and the rows of the first forward where not only equal lengths share one."""
+
+
+@pytest.mark.parametrize(("positive", "negative", "_"), LENGTHS)
+def test_prompts_of_other_lengths_are_asked_for_apart_on_a_cpu(positive: int, negative: int, _: int) -> None:
     result, asked = run([Conditions(((1.0, steady(3.0, positive)),), steady(1.0, negative))], 7.0)
-    assert asked == rows
+    assert asked == [1, 1]
     assert result[0, 0, 0, 0].item() == 15.0
+
+
+@pytest.mark.parametrize(("positive", "negative", "rows"), LENGTHS)
+def test_elsewhere_they_share_a_forward_where_repeating_makes_them_equal(positive: int, negative: int, rows: int) -> None:
+    texts = [Scheduled(((99, Context(torch.empty(tokens, 3, device="meta"))),)) for tokens in (positive, negative)]
+    question = Denoise(torch.zeros(1, 4, 2, 2), 1.0)
+    asked = next(guided(question, [Conditions(((1.0, texts[0]),), texts[1])], 7.0, Watched(), NegativeSkips()))
+    assert len(asked.x) == len(asked.context) == rows
 
 
 def test_contexts_are_repeated_as_a_whole() -> None:
