@@ -10,13 +10,14 @@ _LAST_ALPHA_OF_ZERO_SNR = 4.8973451890853435e-08
 class NoiseTable:
     """Sigma of every training timestep: sqrt((1 - a) / a) for the cumulative alphas a, rising.
 
-    `alphas_cumprod` is (timesteps,) and falls; everything is kept as float32 on the CPU, because schedules are made there.
+    `alphas_cumprod` is (timesteps,) and falls. Sigmas and their logarithms are computed in its number format; everything is kept as
+    float32 on the CPU, because schedules are made there.
     """
 
     def __init__(self, alphas_cumprod: Tensor) -> None:
-        self.alphas_cumprod = alphas_cumprod.detach().to("cpu", torch.float32)
-        self.sigmas = ((1 - self.alphas_cumprod) / self.alphas_cumprod) ** 0.5
-        self.log_sigmas = self.sigmas.log()
+        alphas = alphas_cumprod.detach().cpu()
+        sigmas = ((1 - alphas) / alphas) ** 0.5
+        self.alphas_cumprod, self.sigmas, self.log_sigmas = alphas.float(), sigmas.float(), sigmas.log().float()
 
     def __len__(self) -> int:
         return len(self.sigmas)
@@ -51,10 +52,12 @@ class NoiseTable:
 
 
 def noise_table(alphas_cumprod: Tensor, *, zero_snr: bool = False, downcast: bool = False) -> NoiseTable:
-    """The table of a model's cumulative alphas; `downcast` rounds them to 16 bits first, `zero_snr` ends them in pure noise."""
-    if downcast:
-        alphas_cumprod = alphas_cumprod.half().float()
-    return NoiseTable(zero_terminal_snr(alphas_cumprod) if zero_snr else alphas_cumprod)
+    """The table of a model's cumulative alphas; `downcast` rounds them to 16 bits first, `zero_snr` ends them in pure noise.
+
+    As in A1111 rounded alphas give sigmas of 16 bits; those that end in pure noise do not, because their last sigma would be infinite.
+    """
+    alphas = alphas_cumprod.half() if downcast else alphas_cumprod
+    return NoiseTable(zero_terminal_snr(alphas.float()) if zero_snr else alphas)
 
 
 def zero_terminal_snr(alphas_cumprod: Tensor) -> Tensor:

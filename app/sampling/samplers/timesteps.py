@@ -44,8 +44,12 @@ def moved(x: Tensor, noise: Tensor, start: Level, end: Level, *, towards: Tensor
 
 
 def fresh_share(start: Level, end: Level, eta: float) -> Tensor:
-    """How much of the noise at the end of a step is fresh (Song et al. 2020, equation 16)."""
-    return eta * ((1 - end.alpha) / (1 - start.alpha) * (1 - start.alpha / end.alpha)).sqrt()
+    """How much of the noise at the end of a step is fresh (Song et al. 2020, equation 16).
+
+    As in CompVis' code the alphas of the steps' ends are float64 here, those of their starts are not, and the result is rounded once.
+    """
+    after = end.alpha.double()
+    return (eta * ((1 - after) / (1 - start.alpha) * (1 - start.alpha / after)).sqrt()).to(start.alpha)
 
 
 TimestepFunction = Callable[[Tensor, Sequence[Level], SeededNoise, SamplerOptions], Sampler]

@@ -9,7 +9,7 @@ from app.sampling.options import SamplerOptions, UniPCOptions
 from app.sampling.samplers import SAMPLERS
 from app.sampling.samplers.timesteps import evenly_spaced_timesteps
 from app.sampling.sigmas import build_sigmas
-from app.sampling.table import NoiseTable
+from app.sampling.table import NoiseTable, noise_table
 from app.schema.errors import InvalidParams, UnknownName
 from app.schema.samplers import SCHEDULERS
 from tests.support.arithmetic import SAME_ARITHMETIC
@@ -72,6 +72,18 @@ def test_align_your_steps_has_a_table_for_sdxl() -> None:
 def test_zero_terminal_snr_keeps_the_first_and_empties_the_last() -> None:
     table = TABLES["sd1 with zero terminal SNR"]
     assert table.alphas_cumprod[0] == pytest.approx(float(ALPHAS[0]), rel=1e-6)
+    assert table.sigma_max == pytest.approx(4518.763671875, rel=1e-6)
+
+
+def test_downcast_alphas_give_sigmas_of_16_bits_whose_timesteps_are_found_again() -> None:
+    table = noise_table(ALPHAS, downcast=True)
+    assert torch.equal(table.sigmas, table.sigmas.half().float())
+    torch.testing.assert_close(table.sigmas, SD1.sigmas, rtol=0.1, atol=0)  # at the first timesteps 1 - alpha has two bits
+    assert [table.nearest(float(sigma)) for sigma in table.sigmas] == list(range(1000))
+
+
+def test_downcast_alphas_can_end_in_pure_noise() -> None:
+    table = noise_table(ALPHAS, downcast=True, zero_snr=True)
     assert table.sigma_max == pytest.approx(4518.763671875, rel=1e-6)
 
 
