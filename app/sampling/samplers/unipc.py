@@ -20,28 +20,21 @@ class Moment(NamedTuple):
     """A place on the way, between the model's timesteps: there latents are alpha * clean + sigma * noise, and have unit variance."""
 
     timestep: float
-    log_alpha: Tensor
-    """Of no dimension, like all that follows from it."""
+    level: float
+    """The noise level as all samplers name it, of latents that are the clean ones plus so much noise."""
+    alpha: Tensor
+    """Of no dimension, like those that follow."""
+    sigma: Tensor
+    half_log_snr: Tensor
+    """log(alpha / sigma), the solver's time."""
 
-    @property
-    def alpha(self) -> Tensor:
-        """The factor of the clean latents."""
-        return self.log_alpha.exp()
 
-    @property
-    def sigma(self) -> Tensor:
-        """The factor of the noise."""
-        return (1 - (2 * self.log_alpha).exp()).sqrt()
-
-    @property
-    def half_log_snr(self) -> Tensor:
-        """log(alpha / sigma), the solver's time."""
-        return self.log_alpha - 0.5 * (1 - (2 * self.log_alpha).exp()).log()
-
-    @property
-    def level(self) -> float:
-        """The noise level as all samplers name it, of latents that are the clean ones plus so much noise."""
-        return float(self.sigma / self.alpha)
+def moments_at(timesteps: Sequence[float], log_alphas: Tensor) -> list[Moment]:
+    """Moments at timesteps, from the logarithms of their alphas."""
+    variances = 1 - (2 * log_alphas).exp()
+    alphas, sigmas, times = log_alphas.exp(), variances.sqrt(), log_alphas - 0.5 * variances.log()
+    levels = (sigmas / alphas).tolist()
+    return [Moment(*each) for each in zip(timesteps, levels, alphas, sigmas, times, strict=True)]
 
 
 _Known = list[tuple[Moment, Tensor]]
@@ -72,16 +65,17 @@ def _moved(x: Tensor, known: _Known, to: Moment, solver: UniPCOptions, there: Te
     """x at the newest known moment moved to another: predicted, or corrected with the clean latents found `there`."""
     (start, newest), *earlier = known
     h = to.half_log_snr - start.half_log_snr
+    decay = (-h).expm1()
     ratios = [(moment.half_log_snr - start.half_log_snr) / h for moment, _ in earlier]
     differences = [(clean - newest) / ratio for (_, clean), ratio in zip(earlier, ratios, strict=True)]
-    width = -h if solver.variant == "bh1" else (-h).expm1()
+    width = -h if solver.variant == "bh1" else decay
     weights = _weights(torch.stack([*ratios, torch.ones_like(h)]), -h, width, corrects=there is not None)
     bend: Tensor | float = 0.0
     if differences:  # a matrix product: how it rounds depends on its size
         bend = torch.einsum("k,bkchw->bchw", weights[: len(differences)].to(x.device, non_blocking=True), torch.stack(differences, dim=1))
     if there is not None:
         bend = bend + weights[-1] * (there - newest)
-    return to.sigma / start.sigma * x - to.alpha * (-h).expm1() * newest - to.alpha * width * bend
+    return to.sigma / start.sigma * x - to.alpha * decay * newest - to.alpha * width * bend
 
 
 def _weights(ratios: Tensor, h: Tensor, width: Tensor, *, corrects: bool) -> Tensor:
@@ -138,11 +132,10 @@ def _moments(table: NoiseTable, first: int, steps: int, solver: UniPCOptions) ->
     elif solver.skip_type == "time_quadratic":
         times = torch.linspace(start**0.5, end**0.5, steps + 1) ** 2
     else:
-        ends = [Moment(t, log_alphas[t]).half_log_snr for t in (first, 0)]
-        wanted = -0.5 * torch.logaddexp(torch.zeros(1), -2 * torch.linspace(float(ends[0]), float(ends[1]), steps + 1))
+        high, low = (float(moment.half_log_snr) for moment in moments_at([first, 0], log_alphas[[first, 0]]))
+        wanted = -0.5 * torch.logaddexp(torch.zeros(1), -2 * torch.linspace(high, low, steps + 1))
         times = _interpolated(wanted, log_alphas.flip(0), clock.flip(0))
-    timesteps = ((times - 1 / count) * count).tolist()
-    return [Moment(t, at) for t, at in zip(timesteps, _interpolated(times, clock, log_alphas), strict=True)]
+    return moments_at(((times - 1 / count) * count).tolist(), _interpolated(times, clock, log_alphas))
 
 
 def _interpolated(at: Tensor, known: Tensor, values: Tensor) -> Tensor:

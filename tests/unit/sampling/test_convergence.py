@@ -18,7 +18,7 @@ from app.sampling.samplers.dpm_solver import second_order, third_order
 from app.sampling.samplers.plms import plms
 from app.sampling.samplers.steps import time_of
 from app.sampling.samplers.timesteps import Level
-from app.sampling.samplers.unipc import Moment, unipc
+from app.sampling.samplers.unipc import moments_at, unipc
 from tests.unit.sampling.gaussian import MEAN, SPREAD, NoNoise, run, solution
 from tests.unit.sampling.reference import TABLES
 
@@ -68,7 +68,8 @@ def ends(name: str, steps: int, options: SamplerOptions = STILL) -> Tensor:
         way = [Level(0.0, sigma, torch.tensor(1 / (1 + sigma**2), dtype=torch.float64)) for sigma in levels(steps)]
         sampler = ON_TIMESTEPS[name](unit(STARTS, FIRST), way, StillNoise(), options)
     elif name == "UniPC":
-        moments = [Moment(0.0, -0.5 * torch.tensor(sigma**2, dtype=torch.float64).log1p()) for sigma in levels(steps)]
+        log_alphas = -0.5 * (torch.tensor(levels(steps), dtype=torch.float64) ** 2).log1p()
+        moments = moments_at([0.0] * (steps + 1), log_alphas)
         sampler = unipc(unit(STARTS, FIRST)[..., None, None], moments, StillNoise(), options)
     else:
         return run(SAMPLERS[name].sample(STARTS, levels(steps), StillNoise(), options, TABLES["sd1"]))[0]
