@@ -292,7 +292,7 @@ class Executor:
         self._texts.update(zip(missing, zip((row.clone() for row in encoded), pooled, strict=True), strict=True))
 
     def encode_image(self, checkpoint: Checkpoint, slices: Sequence[Slice[EncodeImage]], on_pressure: Pressure) -> Sequence[Tensor]:
-        """Pictures to scaled latents, one at a time; in tiles where a whole one would not fit."""
+        """Pictures to what their latents are drawn from, one at a time; in tiles where a whole one would not fit."""
         images = torch.cat([s.of(s.op.images) for s in slices])
         height, width = images.shape[2] // 8, images.shape[3] // 8
 

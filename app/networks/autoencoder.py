@@ -18,16 +18,21 @@ TILE = 64
 OVERLAP = 0.25
 
 
-def encode_mean(vae: Any, images: Tensor, *, tiled: bool = False) -> Tensor:
-    """(n, 3, H, W) in -1..1 to the mean of the encoder's distribution, (n, channels, H/8, W/8) float32, not yet scaled.
+LOG_VARIANCES = -30.0, 20.0
+"""Between which CompVis' code keeps them."""
 
-    The mean and not a sample: a picture should not depend on the state of a global random generator, as it does in A1111.
-    The encoder's standard deviation is about e^-10, so the difference is a rounding step in some pixels.
-    """
+
+def encode(vae: Any, images: Tensor, *, tiled: bool = False) -> Tensor:
+    """(n, 3, H, W) in -1..1 to the encoder's distribution, (n, 2 * channels, H/8, W/8) float32: means, then standard deviations."""
+    mean, log_variance = _moments(vae, images, tiled=tiled).chunk(2, dim=1)
+    return torch.cat([mean, torch.exp(0.5 * log_variance.clamp(*LOG_VARIANCES))], dim=1)
+
+
+def _moments(vae: Any, images: Tensor, *, tiled: bool) -> Tensor:
     if tiled:
         _set_tiles(vae)
-        return _finite(vae, lambda x: vae._tiled_encode(x).chunk(2, dim=1)[0], images)
-    return _finite(vae, lambda x: vae.quant_conv(_encoder(vae.encoder, x)).chunk(2, dim=1)[0], images)
+        return _finite(vae, lambda x: vae._tiled_encode(x), images)
+    return _finite(vae, lambda x: vae.quant_conv(_encoder(vae.encoder, x)), images)
 
 
 def decode(vae: Any, latents: Tensor, *, tiled: bool = False) -> Tensor:

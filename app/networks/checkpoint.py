@@ -164,11 +164,13 @@ class Checkpoint:
 
     @torch.no_grad()
     def encode_image(self, images: Tensor, network: NetworkSettings = PLAIN, *, tiled: bool = False) -> Tensor:
-        """(n, 3, H, W) in -1..1 to latents (n, channels, H/8, W/8, rounded down), scaled as the denoiser wants them."""
+        """(n, 3, H, W) in -1..1 to what their latents are drawn from, (n, 2 * channels, H/8, W/8, rounded down).
+
+        The means, then the standard deviations; neither is scaled yet.
+        """
         self.need("autoencoder")
         with circular(self._autoencoder, network.tiling and not tiled):
-            mean = autoencoder.encode_mean(self._autoencoder, images.to(self.device), tiled=tiled)
-        return mean * self.facts.autoencoder.scale_factor
+            return autoencoder.encode(self._autoencoder, images.to(self.device), tiled=tiled)
 
     @torch.no_grad()
     def decode(self, latents: Tensor, network: NetworkSettings = PLAIN, *, tiled: bool = False) -> Tensor:

@@ -10,10 +10,12 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from app.recipes.canvas import Canvas
+from app.recipes.encoding import drawn_each, means
 from app.recipes.masks import rounds
 from app.recipes.ops import Answer, EncodeImage, ModelInfo, Op, aside
 from app.recipes.resize import InputPicture, to_unit
 from app.recipes.settings import acted
+from app.sampling.encoder_noise import EncoderNoise
 from app.schema.errors import NotSupported
 from app.schema.hires import LATENT_PX
 from app.schema.params import GenerationParams
@@ -36,7 +38,12 @@ class Source:
 
 
 def concat_of(
-    params: GenerationParams, info: ModelInfo, checkpoint: str, latent_size: tuple[int, int], source: Source | None
+    params: GenerationParams,
+    info: ModelInfo,
+    checkpoint: str,
+    latent_size: tuple[int, int],
+    source: Source | None,
+    noise: EncoderNoise,
 ) -> Generator[Op, Answer, tuple[Tensor | None, Told]]:
     """(1 or pictures, concat channels, height/8, width/8) with the infotext fields that say so; nothing for plain checkpoints."""
     if info.concat_channels == 0:
@@ -50,16 +57,20 @@ def concat_of(
         raise NotSupported(f"{info.name} takes {info.concat_channels} further channels, which no kind of picture is known for.")
     told = acted(params, ["inpainting_mask_weight"])
     if source is None:
-        return (yield from _blank(info, checkpoint, latent_size)), told if info.rules.tells_blank_mask else {}
-    return (yield from _inpainted(params, info, checkpoint, latent_size, source)), told
+        concat = yield from _blank(info, checkpoint, latent_size, params.batch_size, noise)
+        return concat, told if info.rules.tells_blank_mask else {}
+    return (yield from _inpainted(params, info, checkpoint, latent_size, source, noise)), told
 
 
-def _blank(info: ModelInfo, checkpoint: str, latent_size: tuple[int, int]) -> Generator[Op, Answer, Tensor]:
+def _blank(
+    info: ModelInfo, checkpoint: str, latent_size: tuple[int, int], pictures: int, noise: EncoderNoise
+) -> Generator[Op, Answer, Tensor]:
     """A full mask over the encoding of a mid-grey picture."""
     height, width = latent_size
     grey = torch.full((1, 3, height * LATENT_PX, width * LATENT_PX), MID_GREY)
-    latents = cast(Tensor, (yield EncodeImage(checkpoint, grey, info.vae)))
-    return torch.cat([torch.ones(1, 1, *latents.shape[2:], device=latents.device), latents], dim=1)
+    encoding = cast(Tensor, (yield EncodeImage(checkpoint, grey, info.vae)))
+    latents = drawn_each([encoding] * pictures, noise, info.latent_scale)
+    return torch.cat([torch.ones(pictures, 1, *latents.shape[2:], device=latents.device), latents], dim=1)
 
 
 def _edited(info: ModelInfo, checkpoint: str, latent_size: tuple[int, int], source: Source) -> Generator[Op, Answer, Tensor]:
@@ -67,33 +78,29 @@ def _edited(info: ModelInfo, checkpoint: str, latent_size: tuple[int, int], sour
     found: dict[InputPicture, Tensor] = {}
     for picture in dict.fromkeys(source.pictures):
         pixels = yield from aside(partial(source.start, picture))
-        found[picture] = _fitted(cast(Tensor, (yield EncodeImage(checkpoint, pixels, info.vae))), latent_size) / info.latent_scale
-    return _each(found, source)
+        found[picture] = _fitted(means(cast(Tensor, (yield EncodeImage(checkpoint, pixels, info.vae)))), latent_size)
+    if len(found) == 1:
+        return next(iter(found.values()))
+    return torch.cat([found[picture] for picture in source.pictures])
 
 
 def _inpainted(
-    params: GenerationParams, info: ModelInfo, checkpoint: str, latent_size: tuple[int, int], source: Source
+    params: GenerationParams, info: ModelInfo, checkpoint: str, latent_size: tuple[int, int], source: Source, noise: EncoderNoise
 ) -> Generator[Op, Answer, Tensor]:
     """The mask (all of the picture without one) and the picture with the masked part grey, as far as the mask weight says."""
     mask = source.canvas.mask
-    found: dict[InputPicture, Tensor] = {}
+    encodings, masks = dict[InputPicture, Tensor](), dict[InputPicture, Tensor]()
     for picture in dict.fromkeys(source.pictures):
         pixels = yield from aside(partial(source.start, picture))
         size = pixels.shape[2:]
         drawn = torch.ones(1, 1, *size) if mask is None else mask.pixels(size[0], size[1], whole=rounds(params))
         hidden = torch.lerp(pixels, pixels * (1 - drawn), params.inpainting_mask_weight)
-        latents = cast(Tensor, (yield EncodeImage(checkpoint, hidden, info.vae)))
-        small = F.interpolate(drawn, size=latents.shape[2:]).to(latents.device)
-        found[picture] = _fitted(torch.cat([small, latents], dim=1), latent_size)
-    return _each(found, source)
+        encodings[picture] = encoding = cast(Tensor, (yield EncodeImage(checkpoint, hidden, info.vae)))
+        masks[picture] = F.interpolate(drawn, size=encoding.shape[2:]).to(encoding.device)
+    latents = drawn_each([encodings[picture] for picture in source.pictures], noise, info.latent_scale)
+    return _fitted(torch.cat([torch.cat([masks[picture] for picture in source.pictures]), latents], dim=1), latent_size)
 
 
 def _fitted(latents: Tensor, size: tuple[int, int]) -> Tensor:
     """At the size of what is drawn, which is another where latents are resized."""
     return latents if latents.shape[2:] == size else F.interpolate(latents, size=size, mode="bilinear")
-
-
-def _each(found: dict[InputPicture, Tensor], source: Source) -> Tensor:
-    if len(found) == 1:
-        return next(iter(found.values()))
-    return torch.cat([found[picture] for picture in source.pictures])

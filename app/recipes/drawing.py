@@ -12,6 +12,7 @@ from app.recipes.concat import Source, concat_of
 from app.recipes.conditioning import Encoder, Said, conditions_of
 from app.recipes.ops import Adapters, Answer, FoundAdapters, Load, ModelInfo, Op, Remark
 from app.recipes.settings import label_of
+from app.sampling.encoder_noise import EncoderNoise
 from app.sampling.guidance import Conditions
 from app.sampling.table import NoiseTable, noise_table
 from app.schema.errors import NotSupported
@@ -49,9 +50,12 @@ class Drawing:
         self.extras: dict[str, str] = {}
         self.checkpoints: dict[str, str] = {}
         """Infotext label to the catalogue name of a further checkpoint that had a part in the picture."""
+        self.encoder_noise = EncoderNoise()
         self._tokenizer = tokenizer
         self._infos: dict[str, ModelInfo] = {}
         self._conditions: dict[tuple[str, Said], Conditions] = {}
+        self._concats: dict[tuple[str, tuple[int, int]], Tensor | None] = {}
+        """Of pictures that are the same in every batch."""
         self._unknown: set[str] = set()
 
     def alters_schedule(self, info: ModelInfo) -> bool:
@@ -95,12 +99,20 @@ class Drawing:
                 encoder = yield from self._encoder(checkpoint, info, said.prompt, found, with_adapters=with_adapters)
             self._conditions[checkpoint, said], told = yield from conditions_of(params, self._tokenizer, said, encoder)
             self.tell(told)
-        concat, told = yield from concat_of(params, info, checkpoint, latent_size, self._source)
-        self.tell(told)
+        concat = yield from self._concat(info, checkpoint, latent_size)
         alters = self.alters_schedule(info)
         return Model(
             checkpoint, self.table(info), alters, self._conditions[checkpoint, said], concat, found.adapters, info.prediction, info.edits
         )
+
+    def _concat(self, info: ModelInfo, checkpoint: str, latent_size: tuple[int, int]) -> Generator[Op, Answer, Tensor | None]:
+        key = checkpoint, latent_size
+        if self._source is not None and key in self._concats:
+            return self._concats[key]
+        concat, told = yield from concat_of(self.params, info, checkpoint, latent_size, self._source, self.encoder_noise)
+        self.tell(told)
+        self._concats[key] = concat
+        return concat
 
     def first_reader(self, info: ModelInfo) -> Generator[Op, Answer, ModelInfo]:
         """The checkpoint whose text encoder reads for another one's network; NotSupported where that wants texts of another shape."""

@@ -13,6 +13,7 @@ from torch import Tensor
 
 from app.recipes.conditioning import Said
 from app.recipes.drawing import Drawing
+from app.recipes.encoding import drawn
 from app.recipes.ops import Answer, Decode, EncodeImage, Op, aside
 from app.recipes.passes import Pass, Sampled, sampled
 from app.recipes.refiner import refiner_of
@@ -106,12 +107,13 @@ def _enlarged(drawing: Drawing, first: Sampled, checkpoint: str) -> Generator[Op
     if how is not None:
         return _cut(_interpolated(first.latents, params.hires_size, how), params.hires_size)
     network = NetworkSettings(tiling=params.tiling)
-    decoder, encoder = (yield from drawing.info(first.checkpoint)).vae, (yield from drawing.info(checkpoint)).vae
+    decoder, hires = (yield from drawing.info(first.checkpoint)).vae, (yield from drawing.info(checkpoint))
     latents = []
     for latent in first.latents:
         pixels = cast(Tensor, (yield Decode(first.checkpoint, latent[None], decoder, network)))[0].numpy()
         larger = yield from aside(partial(_larger, pixels, params))
-        latents.append(cast(Tensor, (yield EncodeImage(checkpoint, larger, encoder, network))))
+        encoding = cast(Tensor, (yield EncodeImage(checkpoint, larger, hires.vae, network)))
+        latents.append(drawn(encoding, drawing.encoder_noise, hires.latent_scale))
     return _cut(torch.cat(latents), params.hires_size)
 
 

@@ -43,8 +43,8 @@ def img2img(
     drawing = Drawing(params, tokenizer, Source(canvas, starts))
     drawing.tell({} if canvas.mask is None else canvas.mask.told)
     info = yield from drawing.info(params.checkpoint)
-    start = yield from encoded(params, info.vae, images, canvas.start)
-    masked = None if canvas.mask is None else _masked(params, canvas.mask, start, info)
+    start = yield from encoded(drawing, info, images, canvas.start)
+    masked = None if canvas.mask is None else _masked(drawing, canvas.mask, start, info)
     if masked is not None:
         start = masked.original
 
@@ -106,12 +106,14 @@ def _pass(drawing: Drawing, batch: int, start: Tensor, masked: Masked | None) ->
     return end.masked(masked)
 
 
-def _masked(params: GenerationParams, mask: PixelMask, start: Tensor, info: ModelInfo) -> Masked:
+def _masked(drawing: Drawing, mask: PixelMask, start: Tensor, info: ModelInfo) -> Masked:
     """What is drawn of the latents, with what is under the mask at first in them."""
+    params = drawing.params
     drawn = mask.latent(*start.shape[2:], whole=rounds(params)).to(start.device)
     if params.inpainting_fill == LATENT_NOISE:
         seeds = [params.seed_of(i) for i in range(params.batch_size)]  # of the first batch, for all: as in A1111
         noise = PictureNoise(seeds, start.shape[1:], device=info.device, kind=params.randn_source).draw()
+        drawing.encoder_noise.follow(seeds[-1], params.randn_source)
         start = start * (1 - drawn) + noise * drawn
     elif params.inpainting_fill == LATENT_NOTHING:
         start = start * (1 - drawn)

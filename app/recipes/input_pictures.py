@@ -4,11 +4,12 @@ from collections.abc import Callable, Generator
 from functools import partial
 from typing import cast
 
-import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from app.recipes.ops import Answer, EncodeImage, Op, aside
+from app.recipes.drawing import Drawing
+from app.recipes.encoding import drawn_each
+from app.recipes.ops import Answer, EncodeImage, ModelInfo, Op, aside
 from app.recipes.resize import LATENT, InputPicture, Pixels, to_unit
 from app.schema.hires import LATENT_PX
 from app.schema.network import NetworkSettings
@@ -22,18 +23,19 @@ def one_each(params: GenerationParams, images: tuple[InputPicture, ...]) -> tupl
 
 
 def encoded(
-    params: GenerationParams, vae: str, images: tuple[InputPicture, ...], fit: Callable[[InputPicture], Pixels] = lambda image: image()
+    drawing: Drawing, info: ModelInfo, images: tuple[InputPicture, ...], fit: Callable[[InputPicture], Pixels] = lambda image: image()
 ) -> Generator[Op, Answer, Tensor]:
-    """(batch size, channels, height/8, width/8): every picture once, one decoded at a time, repeated to fill the batch."""
-    starts, latents = one_each(params, images), dict[InputPicture, Tensor]()
+    """(batch size, channels, height/8, width/8): every picture is encoded once, one decoded at a time, and drawn for each of the batch."""
+    params = drawing.params
+    starts, encodings = one_each(params, images), dict[InputPicture, Tensor]()
     network = NetworkSettings(tiling=params.tiling)
     for start in dict.fromkeys(starts):
         pixels = yield from aside(partial(_fitted, fit, start))
-        latents[start] = cast(Tensor, (yield EncodeImage(params.checkpoint, pixels, vae, network)))
-        if params.mode == "img2img" and params.resize_mode == LATENT:
-            size = params.height // LATENT_PX, params.width // LATENT_PX
-            latents[start] = F.interpolate(latents[start], size=size, mode="bilinear")
-    return torch.cat([latents[start] for start in starts])
+        encodings[start] = cast(Tensor, (yield EncodeImage(params.checkpoint, pixels, info.vae, network)))
+    latents = drawn_each([encodings[start] for start in starts], drawing.encoder_noise, info.latent_scale)
+    if params.mode == "img2img" and params.resize_mode == LATENT:
+        return F.interpolate(latents, size=(params.height // LATENT_PX, params.width // LATENT_PX), mode="bilinear")
+    return latents
 
 
 def _fitted(fit: Callable[[InputPicture], Pixels], picture: InputPicture) -> Tensor:

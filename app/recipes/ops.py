@@ -155,7 +155,10 @@ class Encode:
 
 @dataclass(frozen=True, eq=False)
 class EncodeImage:
-    """Pictures to latents; answered by (pictures, channels, height/8, width/8), scaled as the denoiser wants them."""
+    """Pictures to what their latents are drawn from; answered by (pictures, 2 * channels, height/8, width/8).
+
+    The means, then the standard deviations; neither is scaled. `app.recipes.encoding` draws from them.
+    """
 
     checkpoint: str
     images: Tensor

@@ -47,6 +47,8 @@ def _first_pass(drawing: Drawing, batch: int) -> Generator[Op, Answer, Sampled]:
     sigmas = spec.sigmas(params.scheduler, params.steps, table, options)
     said = Said(prompt=params.prompt, negative=params.negative_prompt, calls=calls, height_px=params.height, width_px=params.width)
     size = params.height // LATENT_PX, params.width // LATENT_PX
+    noise = picture_noise(params, batch * params.batch_size, (info.latent_channels, *size), info)
+    drawing.encoder_noise.follow(noise.seeds[-1], params.randn_source)
     model = yield from drawing.model(params.checkpoint, said, size)
     about = Pass(
         drawing=drawing,
@@ -59,7 +61,6 @@ def _first_pass(drawing: Drawing, batch: int) -> Generator[Op, Answer, Sampled]:
         network=NetworkSettings(tiling=params.tiling, token_merging=params.token_merging),
         refiner=refiner_of(params, params.checkpoint, hires=False),
     )
-    noise = picture_noise(params, batch * params.batch_size, (info.latent_channels, *size), info)
     steps = spec.sample(spec.initial(noise.draw(), sigmas, options), sigmas, noise, options, table)
     return (yield from sampled(steps, model, about, params.batch_size))
 
@@ -67,6 +68,6 @@ def _first_pass(drawing: Drawing, batch: int) -> Generator[Op, Answer, Sampled]:
 def _given(drawing: Drawing, images: tuple[InputPicture, ...]) -> Generator[Op, Answer, Sampled]:
     """The latents of pictures that are there already, one a picture of the batch."""
     params = drawing.params
-    vae = (yield from drawing.info(params.checkpoint)).vae
-    whole = yield from encoded(params, vae, images)
+    info = yield from drawing.info(params.checkpoint)
+    whole = yield from encoded(drawing, info, images)
     return Sampled(whole, finished=True, go_on=True, checkpoint=params.checkpoint)

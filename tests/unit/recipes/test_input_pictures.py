@@ -4,9 +4,12 @@ from collections.abc import Iterator
 from functools import partial
 
 import numpy as np
+import torch
 
+from app.prompt import Tokenizer
+from app.recipes.drawing import Drawing
 from app.recipes.input_pictures import encoded
-from app.recipes.ops import Aside, EncodeImage, Worked
+from app.recipes.ops import Aside, EncodeImage, ModelInfo, Worked
 from app.recipes.resize import Pixels
 from app.schema.params import make_params
 
@@ -20,7 +23,17 @@ def test_each_picture_is_decoded_once_and_when_it_is_its_turn() -> None:
 
     light, dark = partial(picture, 255), partial(picture, 0)
     params = make_params(mode="img2img", init_images=["a", "b", "a"], batch_size=5, width=8, height=8)
-    recipe = encoded(params, "", (light, dark, light))
+    info = ModelInfo(
+        name="a model",
+        alphas_cumprod=torch.ones(1000),
+        prediction="epsilon",
+        latent_channels=1,
+        concat_channels=0,
+        latent_scale=1.0,
+        native_size_px=8,
+        device="cpu",
+    )
+    recipe = encoded(Drawing(params, Tokenizer()), info, (light, dark, light))
 
     def latents() -> Iterator[float]:
         op = next(recipe)
@@ -30,7 +43,7 @@ def test_each_picture_is_decoded_once_and_when_it_is_its_turn() -> None:
             assert isinstance(op, EncodeImage) and op.images.shape == (1, 3, 8, 8)
             yield float(op.images.mean())
             try:
-                op = recipe.send(op.images.mean().reshape(1, 1, 1, 1))
+                op = recipe.send(torch.tensor([float(op.images.mean()), 0.0]).reshape(1, 2, 1, 1))  # a mean that nothing deviates from
             except StopIteration as end:
                 yield from end.value.flatten().tolist()
                 return
