@@ -38,8 +38,11 @@ KEPT_S = 0.2
 
 Pressure = Callable[[], None]
 """Called when memory has run out: frees what can be freed."""
-TextKey = tuple[object, bool, ClipSkip, tuple[tuple[int, Tensor], ...], tuple[int, ...]]
-"""What an encoded chunk depends on: the text encoder's content, whether it was encoded alone, clip skip, embeddings, token ids."""
+Word = tuple[tuple[int, ...], tuple[tuple[int, Tensor], ...]]
+"""A chunk: its token ids, and embeddings' vectors by the place of their first token."""
+TextKey = tuple[object, bool, ClipSkip, Word, tuple[Word, ...]]
+"""What an encoded chunk depends on: the text encoder's content, whether the job is exact, clip skip, the chunk, and the chunks of its
+batch where these are its own prompt's."""
 Vectors = Callable[[EmbeddingFix, Adapters], Tensor]
 """Gives the vectors of an embedding that stands in a chunk; the same tensor each time, as long as its file is the same."""
 
@@ -98,6 +101,19 @@ def pictures_that_fit(device: torch.device, area_px: int) -> int:
     """
     most, area = (4, 4 * 1024 * 1024) if device.type == "cuda" else (4, 4 * 128 * 128)
     return max(1, min(most, area // max(1, area_px)))
+
+
+def _words(op: Encode, vectors: Vectors) -> list[Word]:
+    """All chunks of an op; embeddings stand behind the start token."""
+    fixes = op.fixes or ((),) * op.rows
+    put = [tuple((fix.offset + 1, vectors(fix, op.adapters)) for fix in each) for each in fixes]
+    return list(zip(op.ids, put, strict=True))
+
+
+def _company(words: Sequence[Word], beside: Sequence[int], row: int) -> tuple[Word, ...]:
+    """The chunks of one batch with the row's, itself among them; equal ones too, because its length tells how sums are cut."""
+    company = tuple(word for word, number in zip(words, beside, strict=True) if number == beside[row]) if beside else ()
+    return company if 0 < len(company) <= CHUNKS_AT_ONCE else (words[row],)
 
 
 @dataclass
@@ -251,18 +267,19 @@ class Executor:
     ) -> Sequence[Tensor]:
         """Text chunks: those that are not known yet in one batch, and kept under what they depend on, `content` among it.
 
-        `alone`: one at a time and kept apart, so that an exact job's conditionings do not depend on company.
+        On a CPU, where a batch saves nothing, each with those alone that A1111 encodes beside it, because it rounds as there then. So do
+        exact jobs' (`alone`) everywhere, kept apart from others'.
         """
-        keys: list[TextKey] = []
+        keys, together = list[TextKey](), self.device.type != "cpu" and not alone
         for each in slices:
+            words, skip = _words(each.op, vectors), ClipSkip(each.op.clip_skip, each.op.skips_everywhere)
             for row in range(each.start, each.start + each.rows):
-                fixes = each.op.fixes[row] if each.op.fixes else ()
-                put = tuple((fix.offset + 1, vectors(fix, each.op.adapters)) for fix in fixes)  # behind the start token
-                skip = ClipSkip(each.op.clip_skip, each.op.skips_everywhere)
-                keys.append((content, alone, skip, put, each.op.ids[row]))
+                keys.append((content, alone, skip, words[row], () if together else _company(words, each.op.beside, row)))
         missing = [key for key in dict.fromkeys(keys) if key not in self._texts]
-        if missing:
-            self._encode_missing(checkpoint, missing, slices[0].op, on_pressure, alone=alone)
+        while missing:
+            batch = missing if together else [(*missing[0][:3], word, missing[0][-1]) for word in missing[0][-1]]
+            self._encode_missing(checkpoint, batch, slices[0].op, on_pressure)
+            missing = [key for key in missing if key not in self._texts]
         answers = []
         for key in keys:
             self._texts.move_to_end(key)
@@ -272,23 +289,19 @@ class Executor:
             self._texts.popitem(last=False)
         return torch.split(torch.stack(answers), [s.rows for s in slices])
 
-    def _encode_missing(
-        self, checkpoint: Checkpoint, missing: Sequence[TextKey], op: Encode, on_pressure: Pressure, *, alone: bool
-    ) -> None:
-        ids, skip = torch.tensor([key[-1] for key in missing]), ClipSkip(op.clip_skip, op.skips_everywhere)
-        pooled: list[Tensor | None] = []
+    def _encode_missing(self, checkpoint: Checkpoint, missing: Sequence[TextKey], op: Encode, on_pressure: Pressure) -> None:
+        skip, words = ClipSkip(op.clip_skip, op.skips_everywhere), [key[3] for key in missing]
+        ids, pooled = torch.tensor([ids for ids, _ in words]), list[Tensor | None]()
 
         def run(take: slice) -> Tensor:
-            inserted = [Inserted(row, at, vectors) for row, key in enumerate(missing[take]) for at, vectors in key[-2]]
+            inserted = [Inserted(row, at, vectors) for row, (_, put) in enumerate(words[take]) for at, vectors in put]
             with self.counters.timed():
                 answer = checkpoint.encode_text(ids[take].to(self.device), skip, inserted)
             rows = len(answer.tokens)
             pooled.extend([None] * rows if answer.pooled is None else [row.clone() for row in answer.pooled])
             return answer.tokens
 
-        # On a CPU one by one: together they take as long, and round otherwise than A1111's, which encodes them one by one.
-        most = 1 if alone or self.device.type == "cpu" else len(missing)
-        (encoded,) = self._in_parts([Slice(op, 0, len(missing))], most, run, on_pressure)
+        (encoded,) = self._in_parts([Slice(op, 0, len(missing))], len(missing), run, on_pressure)
         self._texts.update(zip(missing, zip((row.clone() for row in encoded), pooled, strict=True), strict=True))
 
     def encode_image(self, checkpoint: Checkpoint, slices: Sequence[Slice[EncodeImage]], on_pressure: Pressure) -> Sequence[Tensor]:

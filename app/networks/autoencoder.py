@@ -11,8 +11,6 @@ from app.networks.heap import give_back
 
 BIG_PICTURE_PX = 256 * 256
 """From here on a decode's maps are tens of megabytes each."""
-
-
 TILE = 64
 """Side of a tile in latents; a quarter of it overlaps its neighbour and is blended with it."""
 OVERLAP = 0.25

@@ -69,7 +69,7 @@ def _blank(
     height, width = latent_size
     grey = torch.full((1, 3, height * LATENT_PX, width * LATENT_PX), MID_GREY)
     encoding = cast(Tensor, (yield EncodeImage(checkpoint, grey, info.vae)))
-    latents = drawn_each([encoding] * pictures, noise, info.latent_scale)
+    latents = torch.cat(drawn_each([encoding] * pictures, noise, info.latent_scale))
     return torch.cat([torch.ones(pictures, 1, *latents.shape[2:], device=latents.device), latents], dim=1)
 
 
@@ -98,7 +98,8 @@ def _inpainted(
         encodings[picture] = encoding = cast(Tensor, (yield EncodeImage(checkpoint, hidden, info.vae)))
         masks[picture] = F.interpolate(drawn, size=encoding.shape[2:]).to(encoding.device)
     latents = drawn_each([encodings[picture] for picture in source.pictures], noise, info.latent_scale)
-    return _fitted(torch.cat([torch.cat([masks[picture] for picture in source.pictures]), latents], dim=1), latent_size)
+    both = [torch.cat([masks[picture], each], dim=1) for picture, each in zip(source.pictures, latents, strict=True)]
+    return torch.cat([_fitted(each, latent_size) for each in both])
 
 
 def _fitted(latents: Tensor, size: tuple[int, int]) -> Tensor:

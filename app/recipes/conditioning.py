@@ -32,7 +32,7 @@ MOST_CHUNKS = 4096
 
 Fields = dict[str, str]
 """Infotext fields of settings that acted on the prompts."""
-Words = tuple[tuple[int, ...], tuple[EmbeddingFix, ...]]
+Words = tuple[int, tuple[int, ...], tuple[EmbeddingFix, ...]]
 """A chunk without its weights: token ids, and where embeddings stand among them."""
 
 
@@ -151,28 +151,29 @@ class _Texts:
             )
         empty = self._chunked("").chunks[0]
         padded = [[*prompt.chunks, *[empty] * (count - len(prompt.chunks))] for prompt in prompts]
-        places = {chunk: place for place, chunk in enumerate(dict.fromkeys((c.ids, c.fixes) for chunks in padded for c in chunks))}
-        self._used |= dict.fromkeys(fix.name for _, fixes in places for fix in fixes)
-        encoded = yield from self._encoded(tuple(places))
-        columns = [
-            self._weighted(encoded[[places[chunks[i].ids, chunks[i].fixes] for chunks in padded]], [chunks[i] for chunks in padded], times)
-            for i in range(count)
-        ]
-        tokens = torch.cat(columns, dim=1)
+        columns = [[chunks[i] for chunks in padded] for i in range(count)]
+        self._used |= dict.fromkeys(fix.name for column in columns for chunk in column for fix in chunk.fixes)
+        words = [tuple((chunk.ids, chunk.fixes) for chunk in column) for column in columns]
+        places = {column: place for place, column in enumerate(dict.fromkeys(words))}
+        asked = [(place, ids, fixes) for column, place in places.items() for ids, fixes in column]
+        encoded = torch.split((yield from self._encoded(asked)), len(prompts))
+        weighted = [self._weighted(encoded[places[word]], column, times) for word, column in zip(words, columns, strict=True)]
+        tokens = torch.cat(weighted, dim=1)
         if not self._rules.told:
             return [Context(each) for each in tokens]
-        pooled = yield from self._encoded([(chunks[0].ids, chunks[0].fixes) for chunks in padded], pooled=True)
+        pooled = yield from self._encoded(asked[: len(prompts)], pooled=True)
         return [Context(*both) for both in zip(tokens, pooled, strict=True)]
 
     def _encoded(self, chunks: Sequence[Words], *, pooled: bool = False) -> Generator[Op, Answer, Tensor]:
         op = Encode(
             checkpoint=self._encoder.checkpoint,
-            ids=tuple(ids for ids, _ in chunks),
+            ids=tuple(ids for _, ids, _ in chunks),
             clip_skip=self._params.clip_skip,
-            fixes=tuple(fixes for _, fixes in chunks),
+            fixes=tuple(fixes for _, _, fixes in chunks),
             adapters=self._encoder.adapters,
             skips_everywhere=self._params.sdxl_clip_l_skip,
             pooled=pooled,
+            beside=tuple(number for number, _, _ in chunks),
         )
         return cast(Tensor, (yield op))
 

@@ -111,7 +111,8 @@ class Drawing:
             return self._concats[key]
         concat, told = yield from concat_of(self.params, info, checkpoint, latent_size, self._source, self.encoder_noise)
         self.tell(told)
-        self._concats[key] = concat
+        if self._source is not None:
+            self._concats[key] = concat
         return concat
 
     def first_reader(self, info: ModelInfo) -> Generator[Op, Answer, ModelInfo]:
@@ -158,7 +159,6 @@ class Drawing:
         if missing:
             self._unknown.update(missing)
             yield Remark(f"Networks not found: {', '.join(missing)}")
-
 
 
 def _reads_for(reader: ModelInfo, info: ModelInfo) -> bool:

@@ -1,6 +1,7 @@
 """From what the autoencoder says of a picture to the picture's latents."""
 
-import torch
+from collections.abc import Sequence
+
 from torch import Tensor
 
 from app.sampling.encoder_noise import EncoderNoise
@@ -17,6 +18,6 @@ def drawn(encoding: Tensor, noise: EncoderNoise, scale: float) -> Tensor:
     return (mean + deviation * noise.draw(mean.shape).to(mean.device)) * scale
 
 
-def drawn_each(encodings: list[Tensor], noise: EncoderNoise, scale: float) -> Tensor:
-    """(pictures, channels, h, w) of as many answers for one picture; those of one picture are drawn anew each time."""
-    return torch.cat([drawn(encoding, noise, scale) for encoding in encodings])
+def drawn_each(encodings: Sequence[Tensor], noise: EncoderNoise, scale: float) -> list[Tensor]:
+    """(1, channels, h, w) of each picture's answer in turn; those of one picture are drawn anew each time. Their sizes may differ."""
+    return [drawn(encoding, noise, scale) for encoding in encodings]

@@ -4,6 +4,7 @@ from collections.abc import Callable, Generator
 from functools import partial
 from typing import cast
 
+import torch
 import torch.nn.functional as F
 from torch import Tensor
 
@@ -34,8 +35,9 @@ def encoded(
         encodings[start] = cast(Tensor, (yield EncodeImage(params.checkpoint, pixels, info.vae, network)))
     latents = drawn_each([encodings[start] for start in starts], drawing.encoder_noise, info.latent_scale)
     if params.mode == "img2img" and params.resize_mode == LATENT:
-        return F.interpolate(latents, size=(params.height // LATENT_PX, params.width // LATENT_PX), mode="bilinear")
-    return latents
+        size = params.height // LATENT_PX, params.width // LATENT_PX
+        latents = [F.interpolate(each, size=size, mode="bilinear") for each in latents]
+    return torch.cat(latents)
 
 
 def _fitted(fit: Callable[[InputPicture], Pixels], picture: InputPicture) -> Tensor:

@@ -140,6 +140,8 @@ class Encode:
     skips_everywhere: bool = False
     """Whether clip skip also acts on text encoders that ignore it as a rule (SDXL's first)."""
     pooled: bool = False
+    beside: tuple[int, ...] = ()
+    """A number a chunk, equal for those that A1111 encodes together: the same part of what a prompt is at different steps."""
 
     @property
     def rows(self) -> int:

@@ -120,7 +120,9 @@ def _answered(steps: Guided, model: Model, about: Pass) -> Generator[Op, Answer,
 
 def _concat(concat: Tensor, rows: Rows) -> Tensor:
     """One a row; nothing in those that are to see no picture."""
-    each = concat.expand(len(rows.x), -1, -1, -1) if len(concat) == 1 else concat[list(rows.pictures)]
+    one_for_all = len(concat) == 1
+    # Not indexed by a list, which a card's loop would wait for.
+    each = concat.expand(len(rows.x), -1, -1, -1) if one_for_all else torch.cat([concat[i : i + 1] for i in rows.pictures])
     if not rows.blind:
         return each
     seeing = len(rows.x) - rows.blind

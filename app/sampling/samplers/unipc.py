@@ -87,7 +87,7 @@ def _weights(ratios: Tensor, h: Tensor, width: Tensor, *, corrects: bool) -> Ten
     count = len(ratios) if corrects else len(ratios) - 1
     if count < 2:
         return ratios.new_full((count,), 0.5)
-    phi, factorial, wanted = h.expm1() / h - 1, 1, []
+    phi, factorial, wanted = h.expm1() / h - 1, 1.0, []
     for power in range(2, count + 2):
         wanted.append(phi * factorial / width)
         factorial *= power
