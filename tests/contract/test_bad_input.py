@@ -414,3 +414,9 @@ def test_a_mask_without_a_picture_and_a_mask_that_is_not_there(client: TestClien
     start = client.post("/api/v1/inputs", content=picture(), headers={"content-type": "image/png"}).json()["id"]
     response = client.post(JOBS, json={**OWN, "mode": "img2img", "init_images": [start], "mask": "0" * 64})
     assert response.status_code == 404 and "send it again" in response.json()["detail"]
+
+
+def test_an_order_that_unipc_cannot_compute_has_its_sentence(client: TestClient) -> None:
+    settings = {**SMALL["override_settings"], "uni_pc_order": 30}
+    response = client.post(TXT2IMG, json={**SMALL, "sampler_name": "UniPC", "steps": 60, "override_settings": settings})
+    assert response.status_code == 422 and "not finite" in response.text, response.text

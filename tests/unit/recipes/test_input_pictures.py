@@ -13,6 +13,17 @@ from app.recipes.ops import Aside, EncodeImage, ModelInfo, Worked
 from app.recipes.resize import Pixels
 from app.schema.params import make_params
 
+INFO = ModelInfo(
+    name="a model",
+    alphas_cumprod=torch.ones(1000),
+    prediction="epsilon",
+    latent_channels=1,
+    concat_channels=0,
+    latent_scale=1.0,
+    native_size_px=8,
+    device="cpu",
+)
+
 
 def test_each_picture_is_decoded_once_and_when_it_is_its_turn() -> None:
     decoded: list[int] = []
@@ -23,17 +34,7 @@ def test_each_picture_is_decoded_once_and_when_it_is_its_turn() -> None:
 
     light, dark = partial(picture, 255), partial(picture, 0)
     params = make_params(mode="img2img", init_images=["a", "b", "a"], batch_size=5, width=8, height=8)
-    info = ModelInfo(
-        name="a model",
-        alphas_cumprod=torch.ones(1000),
-        prediction="epsilon",
-        latent_channels=1,
-        concat_channels=0,
-        latent_scale=1.0,
-        native_size_px=8,
-        device="cpu",
-    )
-    recipe = encoded(Drawing(params, Tokenizer()), info, (light, dark, light))
+    recipe = encoded(Drawing(params, Tokenizer()), INFO, (light, dark, light))
 
     def latents() -> Iterator[float]:
         op = next(recipe)
@@ -52,3 +53,20 @@ def test_each_picture_is_decoded_once_and_when_it_is_its_turn() -> None:
     assert next(told) == 1.0 and decoded == [255], "the second is not decoded before the first is encoded"
     assert next(told) == -1.0 and decoded == [255, 0]
     assert list(told) == [1.0, -1.0, 1.0, 1.0, -1.0], "a batch is filled in turn, each input decoded once"
+
+
+def test_pictures_of_several_sizes_meet_as_latents() -> None:
+    def picture(width: int) -> Pixels:
+        return np.zeros((64, width, 3), np.uint8)
+
+    params = make_params(mode="img2img", init_images=["a", "b"], batch_size=2, width=96, height=64, resize_mode=3)
+    recipe = encoded(Drawing(params, Tokenizer()), INFO, (partial(picture, 64), partial(picture, 128)))
+    op = next(recipe)
+    try:
+        while True:
+            if isinstance(op, Aside):
+                op = recipe.send(Worked(op.work()))
+            assert isinstance(op, EncodeImage)
+            op = recipe.send(torch.zeros(1, 2, *(side // 8 for side in op.images.shape[2:])))
+    except StopIteration as end:
+        assert end.value.shape == (2, 1, 8, 12)
