@@ -8,8 +8,8 @@ from PIL import Image
 from app.recipes.lab import Floats, Integers, from_lab, to_lab
 from app.recipes.resize import Pixels
 
-_WEIGHTS = np.array([0.299, 0.587, 0.114])
-"""Of red, green and blue in a colour's luminosity."""
+_RED, _GREEN, _BLUE = 0.299, 0.587, 0.114
+"""Their shares in a colour's luminosity."""
 _ROWS_AT_ONCE = 256
 """Wide numbers for a whole picture would take many times its own memory."""
 
@@ -41,13 +41,19 @@ def _histogram(values: Pixels) -> Integers:
     return np.array(Image.fromarray(np.ascontiguousarray(values)).histogram())
 
 
+def _luminosity(colours: Floats) -> Floats:
+    """Summed up in this order: many results are whole levels but for the last place, and are cut."""
+    light: Floats = colours[..., 0] * _RED + colours[..., 1] * _GREEN + colours[..., 2] * _BLUE
+    return light[..., None]
+
+
 def _with_luminosity(colours: Pixels, light: Pixels) -> Pixels:
     """`colours` with the luminosity of `light` (blend mode luminosity; W3C Compositing and Blending, 10.3)."""
-    wanted = (light / 255 @ _WEIGHTS)[..., None]
     moved: Floats = colours / 255
-    moved = moved + (wanted - (moved @ _WEIGHTS)[..., None])
+    moved = moved + (_luminosity(light / 255) - _luminosity(moved))
+    middle = _luminosity(moved)
     low, high = moved.min(axis=-1, keepdims=True), moved.max(axis=-1, keepdims=True)
     with np.errstate(divide="ignore", invalid="ignore"):
-        moved = np.where(low < 0, wanted + (moved - wanted) * wanted / (wanted - low), moved)
-        moved = np.where(high > 1, wanted + (moved - wanted) * (1 - wanted) / (high - wanted), moved)
-    return (moved * 255).clip(0, 255).astype(np.uint8)
+        moved = np.where(low < 0, middle + (moved - middle) * middle / (middle - low), moved)
+        moved = np.where(high > 1, middle + (moved - middle) * (1 - middle) / (high - middle), moved)
+    return (moved.clip(0, 1) * 255).astype(np.uint8)

@@ -48,7 +48,7 @@ def _tables() -> _Tables:
     dark = level <= _DARK_L
     return _Tables(
         linear=_whole(linear * (255 << _GAMMA_SHIFT)),
-        root=_whole(root * (1 << _ROOT_SHIFT)),
+        root=_whole(root.astype(np.float32).astype(np.float64) * (1 << _ROOT_SHIFT)),  # single precision brings two of them to a half
         srgb=_whole(srgb * 255),
         y=_whole(np.where(dark, level * _BASE * 180 / (17 * 29**3), f**3 / _BASE**2)),
         f=_whole(np.where(dark, _BASE * 16 / 116 + level * _BASE * 5 / (3 * 17 * 29), f)),
