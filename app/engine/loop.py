@@ -376,7 +376,6 @@ class EngineLoop:
         return ModelInfo(
             name=resident.file.name,
             alphas_cumprod=checkpoint.alphas_cumprod.to("cpu"),
-            prediction=facts.prediction,
             latent_channels=facts.autoencoder.latent_channels,
             concat_channels=facts.concat_channels,
             latent_scale=facts.autoencoder.scale_factor,

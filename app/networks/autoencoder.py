@@ -14,8 +14,6 @@ BIG_PICTURE_PX = 256 * 256
 TILE = 64
 """Side of a tile in latents; a quarter of it overlaps its neighbour and is blended with it."""
 OVERLAP = 0.25
-
-
 LOG_VARIANCES = -30.0, 20.0
 """Between which CompVis' code keeps them."""
 

@@ -34,8 +34,6 @@ class Model:
     concat: Tensor | None
     """(1 or pictures, concat channels, height/8, width/8)"""
     adapters: Adapters
-    prediction: str
-    """As in `ModelInfo`."""
     edits: bool = False
     """As in `ModelInfo`."""
 
@@ -102,7 +100,7 @@ class Drawing:
         concat = yield from self._concat(info, checkpoint, latent_size)
         alters = self.alters_schedule(info)
         return Model(
-            checkpoint, self.table(info), alters, self._conditions[checkpoint, said], concat, found.adapters, info.prediction, info.edits
+            checkpoint, self.table(info), alters, self._conditions[checkpoint, said], concat, found.adapters, info.edits
         )
 
     def _concat(self, info: ModelInfo, checkpoint: str, latent_size: tuple[int, int]) -> Generator[Op, Answer, Tensor | None]:

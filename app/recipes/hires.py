@@ -85,7 +85,6 @@ def _second_pass(drawing: Drawing, batch: int, start: Sampled) -> Generator[Op, 
     model = yield from drawing.model(checkpoint, said, (height, width))
     about = Pass(
         drawing=drawing,
-        spec=spec,
         said=said,
         batch=batch,
         calls=calls,

@@ -85,7 +85,6 @@ def _pass(drawing: Drawing, batch: int, start: Tensor, masked: Masked | None) ->
     model = yield from drawing.model(params.checkpoint, said, (height, width))
     about = Pass(
         drawing=drawing,
-        spec=spec,
         said=said,
         batch=batch,
         calls=spec.calls(max(1, len(entry.sigmas) - 1)),

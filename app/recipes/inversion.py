@@ -10,7 +10,6 @@ from app.recipes.drawing import Drawing
 from app.recipes.ops import Answer, Op
 from app.recipes.passes import Pass, Sampled, sampled
 from app.sampling.inversion import inverted
-from app.sampling.samplers import SAMPLERS
 from app.sampling.sigmas import build_sigmas
 from app.sampling.table import NoiseTable
 from app.schema.inversion import Inversion
@@ -32,7 +31,6 @@ def found_noise(
     model = yield from drawing.model(params.checkpoint, said, (height, width))
     about = Pass(
         drawing=drawing,
-        spec=SAMPLERS["Euler"],
         said=said,
         batch=batch,
         calls=wanted.steps,

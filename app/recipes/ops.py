@@ -26,8 +26,6 @@ class ModelInfo:
     """The catalogue's name: file name without its ending."""
     alphas_cumprod: Tensor
     """(1000,) float32, the noise schedule the model was trained with."""
-    prediction: str
-    """`epsilon` or `v`; only sampling-side switches (zero terminal SNR) look at it, conversion is the network's own."""
     latent_channels: int
     concat_channels: int
     """Input channels beyond the latent's: 5 for inpainting checkpoints (mask and picture), 4 for editing ones, 0 for plain ones."""
@@ -182,7 +180,7 @@ class EncodeImage:
 
 @dataclass(frozen=True, eq=False)
 class DenoiseRows:
-    """Rows through the network; answered by the denoised rows, (rows, channels, height/8, width/8)."""
+    """Rows through the network; answered by the denoised rows, or where `alphas` are given by the noise in them, of the shape of `x`."""
 
     checkpoint: str
     x: Tensor

@@ -17,7 +17,6 @@ from app.recipes.settings import acted, label_of, negative_skips
 from app.sampling.guidance import Guided, Rows, Watched, guided
 from app.sampling.masked import Masked
 from app.sampling.protocol import Denoise, Sampler
-from app.sampling.samplers import SamplerSpec
 from app.schema.errors import NotSupported
 from app.schema.network import NetworkSettings
 
@@ -29,7 +28,6 @@ class Pass:
     """What one pass is about: which batch of the job, how many denoiser calls, what guides it."""
 
     drawing: Drawing
-    spec: SamplerSpec
     said: Said
     batch: int
     calls: int

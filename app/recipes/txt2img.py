@@ -52,7 +52,6 @@ def _first_pass(drawing: Drawing, batch: int) -> Generator[Op, Answer, Sampled]:
     model = yield from drawing.model(params.checkpoint, said, size)
     about = Pass(
         drawing=drawing,
-        spec=spec,
         said=said,
         batch=batch,
         calls=calls,

@@ -8,7 +8,7 @@ from torch import Tensor
 
 
 class Denoise(NamedTuple):
-    """Asks for `x` at noise level `sigma`, denoised after guidance; the answer has the shape of `x`."""
+    """Asks for `x` at noise level `sigma`, denoised after guidance, or for the noise in it; the answer has the shape of `x`."""
 
     x: Tensor
     """(pictures, channels, height/8, width/8) float32: the clean latents plus sigma times unit noise."""

@@ -23,11 +23,11 @@ from app.sampling.samplers.lms import lms
 from app.sampling.samplers.plms import plms
 from app.sampling.samplers.restart import restart
 from app.sampling.samplers.spec import SamplerSpec, SigmaSpec
-from app.sampling.samplers.timesteps import OnTimesteps, TimestepSpec
+from app.sampling.samplers.timesteps import TimestepSpec
 from app.sampling.samplers.unipc import UniPCSpec
 from app.schema import samplers as names
 
-__all__ = ["SAMPLERS", "OnTimesteps", "SamplerOptions", "SamplerSpec", "UniPCOptions"]
+__all__ = ["SAMPLERS", "SamplerOptions", "SamplerSpec", "UniPCOptions"]
 
 _SPECS: Mapping[str, Callable[..., SamplerSpec]] = {
     "DPM++ 2M": partial(SigmaSpec, run=dpmpp_2m),

@@ -18,7 +18,6 @@ WIDTH = 2
 INFO = ModelInfo(
     name="tiny",
     alphas_cumprod=torch.ones(1000),
-    prediction="epsilon",
     latent_channels=4,
     latent_scale=0.18215,
     concat_channels=0,

@@ -15,7 +15,6 @@ from app.schema.params import make_params
 SD1 = ModelInfo(
     name="sd1",
     alphas_cumprod=torch.linspace(0.999, 0.005, 1000),
-    prediction="epsilon",
     latent_channels=4,
     latent_scale=0.18215,
     concat_channels=0,

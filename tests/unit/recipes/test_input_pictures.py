@@ -16,7 +16,6 @@ from app.schema.params import make_params
 INFO = ModelInfo(
     name="a model",
     alphas_cumprod=torch.ones(1000),
-    prediction="epsilon",
     latent_channels=1,
     concat_channels=0,
     latent_scale=1.0,
