@@ -18,6 +18,7 @@ from app.engine.scheduler import Ticket, bucket_of, unpadded
 from app.engine.throughput import Throughput
 from app.models.facts import CheckpointFacts
 from app.networks import Checkpoint
+from app.networks.autoencoder import BIG_PICTURE_PX
 from app.networks.text import ClipSkip, Inserted
 from app.prompt import EmbeddingFix
 from app.recipes.ops import Adapters, Decode, DenoiseRows, Encode, EncodeImage
@@ -308,11 +309,13 @@ class Executor:
         """Pictures to what their latents are drawn from, one at a time; in tiles where a whole one would not fit."""
         images = torch.cat([s.of(s.op.images) for s in slices])
         height, width = images.shape[2] // 8, images.shape[3] // 8
+        # What a picture comes to depends on how many are encoded with it, but not on which.
+        times = slices[0].op.at_once if self.device.type == "cpu" and images[0, 0].numel() < BIG_PICTURE_PX else 1
 
         def whole(take: slice) -> Tensor:
             estimate = encode_bytes(checkpoint.facts, 1, height, width, self.memory.itemsize)
             with self.counters.timed(), self._measured("encode", estimate):
-                return checkpoint.encode_image(images[take].to(self.device), slices[0].op.network)
+                return checkpoint.encode_image(images[take].to(self.device).repeat(times, 1, 1, 1), slices[0].op.network)[:1]
 
         def tiled(take: slice) -> Tensor:
             with self.counters.timed():

@@ -95,7 +95,7 @@ def _inpainted(
         size = pixels.shape[2:]
         drawn = torch.ones(1, 1, *size) if mask is None else mask.pixels(size[0], size[1], whole=rounds(params))
         hidden = torch.lerp(pixels, pixels * (1 - drawn), params.inpainting_mask_weight)
-        encodings[picture] = encoding = cast(Tensor, (yield EncodeImage(checkpoint, hidden, info.vae)))
+        encodings[picture] = encoding = cast(Tensor, (yield EncodeImage(checkpoint, hidden, info.vae, at_once=len(source.pictures))))
         masks[picture] = F.interpolate(drawn, size=encoding.shape[2:]).to(encoding.device)
     latents = drawn_each([encodings[picture] for picture in source.pictures], noise, info.latent_scale)
     both = [torch.cat([masks[picture], each], dim=1) for picture, each in zip(source.pictures, latents, strict=True)]

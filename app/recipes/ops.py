@@ -166,6 +166,8 @@ class EncodeImage:
     vae: str = ""
     """As in `ModelInfo`."""
     network: NetworkSettings = PLAIN
+    at_once: int = 1
+    """How many pictures of this size A1111 encodes together with each, which rounds otherwise than alone."""
 
     @property
     def rows(self) -> int:
@@ -175,7 +177,7 @@ class EncodeImage:
     @property
     def group(self) -> tuple[object, ...]:
         """Pictures of one size share an encode."""
-        return ("encode image", self.checkpoint, tuple(self.images.shape[1:]), self.vae, self.network)
+        return ("encode image", self.checkpoint, tuple(self.images.shape[1:]), self.vae, self.network, self.at_once)
 
 
 @dataclass(frozen=True, eq=False)
