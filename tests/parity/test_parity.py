@@ -22,6 +22,8 @@ FOLLOW_ROUNDING = (
 """Cases that amplify one unit in the last place to more than their bound: they are equal where arithmetic is the references' own (see
 `tests.support.arithmetic`), and left out elsewhere."""
 LEFT_OUT = () if SAME_SUMS else FOLLOW_ROUNDING
+TOLD = ("all_seeds", "all_prompts", "all_negative_prompts", "width", "height", "steps", "sampler_name", "cfg_scale")
+TOLD += ("extra_generation_params",)
 DEFAULTS: dict[str, Any] = json.loads((PARITY / "defaults.json").read_text(encoding="utf-8"))
 
 
@@ -60,7 +62,7 @@ def test_picture(client: TestClient, case: dict[str, Any]) -> None:
     answer = response.json()
     info = json.loads(answer["info"])
     assert list(differences(case, answer, info)) == []
-    for key in ("all_seeds", "all_prompts", "all_negative_prompts", "width", "height", "steps", "sampler_name", "cfg_scale"):
+    for key in TOLD:
         if key in case.get("info", {}):
             assert info[key] == case["info"][key], key
 

@@ -1,6 +1,7 @@
 """The answer of txt2img and img2img: pictures, the request as understood, and A1111's `info` (JSON in JSON)."""
 
 import json
+import re
 import time
 from collections.abc import Mapping
 
@@ -13,10 +14,16 @@ from app.jobs import JobView, PictureView
 from app.jobs.views import together
 from app.metadata import OWN_LABELS, split_infotext
 from app.schema.errors import UnknownName
+from app.schema.samplers import SAMPLERS
 
 A1111_VERSION = "v1.10.1"
 """Whose API this is; clients look at it to know what they may ask for."""
 _MASK_WEIGHT = "Conditional mask weight"
+_HIRES_PROMPTS = ("Hires prompt", "Hires negative prompt")
+"""Null in A1111's dictionary, whatever they are; its infotext has them."""
+_NO_EXTRA = frozenset({*OWN_LABELS, *_HIRES_PROMPTS, "Token merging ratio", "Token merging ratio hr"})
+_ON_TIMESTEPS = frozenset(sampler.name for sampler in SAMPLERS if sampler.on_timesteps)
+_NUMBER = re.compile(r"-?[0-9]{1,40}(\.[0-9]{1,40})?(e-?[0-9]{1,2})?")
 
 
 def answer_of(services: Services, order: Order, job: JobView) -> bytes:
@@ -135,14 +142,21 @@ def _model(services: Services, name: str, said: Mapping[str, str]) -> tuple[str,
 
 
 def _extra(said: Mapping[str, str]) -> dict[str, object]:
-    found = {label: _number_or_text(value) for label, value in said.items() if label not in OWN_LABELS}
-    if found.get("Schedule type") == "Automatic":
-        del found["Schedule type"]
+    """What A1111's own dictionary of further settings holds: the schedule only of samplers that it hands sigmas to, and not the usual one;
+    of the hires fix also what is not set.
+    """
+    found: dict[str, object] = {label: _typed(value) for label, value in said.items() if label not in _NO_EXTRA}
+    if found.get("Schedule type") == "Automatic" or said.get("Sampler") in _ON_TIMESTEPS:
+        found.pop("Schedule type", None)
+    if "Hires upscaler" in said:
+        found = dict.fromkeys((*_HIRES_PROMPTS, "Hires schedule type")) | found
     return found
 
 
-def _number_or_text(value: str) -> object:
-    try:
-        return float(value)
-    except ValueError:
+def _typed(value: str) -> object:
+    """A number, True or False where the text is one."""
+    if value in ("True", "False"):
+        return value == "True"
+    if not _NUMBER.fullmatch(value):
         return value
+    return int(value) if value.lstrip("-").isdecimal() else float(value)
