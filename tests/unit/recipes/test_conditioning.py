@@ -8,23 +8,15 @@ from torch import Tensor
 
 from app.prompt import Tokenizer
 from app.recipes.conditioning import MOST_CHUNKS, Encoder, Said, conditions_of, emphasised
-from app.recipes.ops import Encode, ModelInfo
+from app.recipes.ops import Encode
 from app.sampling.guidance import Conditions
 from app.schema.errors import TooLarge
 from app.schema.family import FamilyRules
 from app.schema.params import make_params
+from tests.support.model_info import TINY_INFO
 
 WIDTH = 2
-INFO = ModelInfo(
-    name="tiny",
-    alphas_cumprod=torch.ones(1000),
-    latent_channels=4,
-    latent_scale=0.18215,
-    concat_channels=0,
-    native_size_px=64,
-    device="cpu",
-    text_widths=(WIDTH,),
-)
+INFO = replace(TINY_INFO, text_widths=(WIDTH,))
 
 
 @pytest.fixture(scope="module")

@@ -1,6 +1,7 @@
 """Input pictures in a recipe: decoded one at a time, each once."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 from functools import partial
 
 import numpy as np
@@ -9,19 +10,12 @@ import torch
 from app.prompt import Tokenizer
 from app.recipes.drawing import Drawing
 from app.recipes.input_pictures import encoded
-from app.recipes.ops import Aside, EncodeImage, ModelInfo, Worked
+from app.recipes.ops import Aside, EncodeImage, Worked
 from app.recipes.resize import Pixels
 from app.schema.params import make_params
+from tests.support.model_info import TINY_INFO
 
-INFO = ModelInfo(
-    name="a model",
-    alphas_cumprod=torch.ones(1000),
-    latent_channels=1,
-    concat_channels=0,
-    latent_scale=1.0,
-    native_size_px=8,
-    device="cpu",
-)
+INFO = replace(TINY_INFO, latent_channels=1, latent_scale=1.0)
 
 
 def test_each_picture_is_decoded_once_and_when_it_is_its_turn() -> None:
