@@ -6,6 +6,7 @@
 import os
 import sys
 from collections.abc import Sequence
+from pathlib import Path
 
 from app.schema.errors import DarkroomError
 
@@ -13,14 +14,17 @@ __all__ = ["main"]
 
 SHORT_WAITS = {"GOMP_SPINCOUNT": "1000", "KMP_BLOCKTIME": "1"}
 """Threads of a CPU forward that wait for each other sleep soon (GNU's and LLVM's OpenMP). By default they spin, and beside a busy
-browser a step then takes ten times as long (0.4 s instead of 0.04 s for the same convolutions on two busy cores)."""
+browser a step then takes ten times as long. Where Linux says how long threads wait for a core, the engine sets GNU's while it works
+(`app.engine.waits`)."""
+COUNTS_WAITS = Path("/proc/self/schedstat")
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Runs a command line; the exit status: 0 done, 1 an error that the last line explains, 130 interrupted."""
     if "OMP_WAIT_POLICY" not in os.environ:
         for name, value in SHORT_WAITS.items():  # read when torch is imported, by child processes too
-            os.environ.setdefault(name, value)
+            if name != "GOMP_SPINCOUNT" or not COUNTS_WAITS.exists():
+                os.environ.setdefault(name, value)
     arguments = list(sys.argv[1:] if argv is None else argv)
     command = arguments[0] if arguments and arguments[0] in ("info", "models", "txt2img", "img2img", "serve") else "serve"
     rest = arguments[1:] if arguments[:1] == [command] else arguments

@@ -130,9 +130,7 @@ def _check_family(lora: Path, checkpoint: Path, facts: CheckpointFacts) -> None:
         )
 
 
-def _layers(
-    aliases: Mapping[str, Mapping[str, str]], loras: Sequence[_Open], checkpoint: Source
-) -> dict[tuple[str, str], list[_Added]]:
+def _layers(aliases: Mapping[str, Mapping[str, str]], loras: Sequence[_Open], checkpoint: Source) -> dict[tuple[str, str], list[_Added]]:
     """Network and layer to what each LoRA has for it."""
     found: dict[tuple[str, str], list[_Added]] = {}
     for lora in loras:

@@ -299,5 +299,3 @@ class Downloads:
             log.warning("%s could not be read (%s); the list begins anew", self._path.name, error)
             return []
         return [replace(d, state="queued", bytes_per_s=0.0) if d.state == "running" else d for d in downloads]
-
-

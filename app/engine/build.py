@@ -15,6 +15,7 @@ from app.engine.messages import Message
 from app.engine.residency import Residency
 from app.engine.shelf import Shelf
 from app.engine.throughput import Throughput
+from app.engine.waits import Waits, can_adapt
 from app.models import Catalog
 from app.networks.offload import Placement
 from app.prompt import Tokenizer
@@ -72,4 +73,5 @@ def build_loop(
     )
     log.info("engine on %s in %s", device, dtype)
     shelf = Shelf(catalog, tokenizer, device, DTYPES[dtype])
-    return EngineLoop(inbox, residency, shelf, executor, tokenizer, dtype, on_event)
+    waits = Waits() if device.type == "cpu" and can_adapt() else None
+    return EngineLoop(inbox, residency, shelf, executor, tokenizer, dtype, on_event, waits)

@@ -1,5 +1,6 @@
 """The one loop that owns the device: it starts jobs, chooses rows, runs them and hands results back to the recipes."""
 
+import contextlib
 import logging
 import queue
 import time
@@ -35,6 +36,7 @@ from app.engine.residency import Residency, Resident
 from app.engine.running import InRows, Running
 from app.engine.scheduler import Scheduler, Share
 from app.engine.shelf import Shelf
+from app.engine.waits import Waits
 from app.prompt import Tokenizer
 from app.recipes import Masks, start
 from app.recipes.ops import (
@@ -78,8 +80,10 @@ class EngineLoop:
         tokenizer: Tokenizer,
         dtype: str,
         on_event: Callable[[Event], None],
+        waits: Waits | None = None,
     ) -> None:
         self._inbox = inbox
+        self._waits = waits
         self._residency, self._shelf, self._executor, self._tokenizer, self._dtype = residency, shelf, executor, tokenizer, dtype
         self._on_event = on_event
         self._aside = AsideWork(inbox.put)
@@ -94,7 +98,7 @@ class EngineLoop:
 
     def run(self) -> None:
         """Until `Close`."""
-        with torch.inference_mode():
+        with torch.inference_mode(), self._waits or contextlib.nullcontext():
             while not self._closed:
                 self.turn()
 
@@ -141,6 +145,8 @@ class EngineLoop:
     def _read_inbox(self) -> None:
         while not self._closed:
             idle = not (self._running or self._waiting)
+            if self._waits is not None:
+                self._waits.working(not idle)
             try:
                 message = self._inbox.get(block=idle, timeout=IDLE_S if idle and self._to_time is not None else None)
             except queue.Empty:

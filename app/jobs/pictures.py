@@ -217,9 +217,7 @@ class Pictures:
             self._tell(self._outputs.save_in(*place, data), data, row)
         return None
 
-    def keep_shown(
-        self, row: JobRow, options: OptionsView, pixels: Pixels, number: int, infotext: str, facts: NameFacts
-    ) -> Kept:
+    def keep_shown(self, row: JobRow, options: OptionsView, pixels: Pixels, number: int, infotext: str, facts: NameFacts) -> Kept:
         """A picture that a script has put together, or (with a negative number) a grid; saved as far as the options want it."""
         is_grid = number <= GRID
         in_file = infotext if options.switch("enable_pnginfo") else ""

@@ -188,9 +188,7 @@ class Jobs:
         script = self.scripts.find(call.name, params.mode)
         if script is None:
             raise UnknownName("script", call.name, [each.name for each in self.scripts.of(params.mode)])
-        setting = Setting(
-            params=params, options=options, resolve=self._resolve, styles=tuple(self._styles()), drawn=frozenset(call.drawn)
-        )
+        setting = Setting(params=params, options=options, resolve=self._resolve, styles=tuple(self._styles()), drawn=frozenset(call.drawn))
         return script.planned(setting, call.arguments)
 
     def _planned_again(self, row: JobRow, options: OptionsView) -> Plan:

@@ -6,6 +6,7 @@ import threading
 import time
 from collections import deque
 from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
@@ -143,7 +144,6 @@ class ModelJobs:
     # the thread
 
     def _run(self) -> None:
-        lower_priority()
         while not self._closing.is_set():
             job = self._next()
             if job is None:
@@ -151,7 +151,8 @@ class ModelJobs:
                     self._wakes.wait(timeout=1.0)
                 continue
             try:
-                self._do(job)
+                with ThreadPoolExecutor(1, thread_name_prefix="model job", initializer=lower_priority) as worker:
+                    worker.submit(self._do, job).result()  # torch's threads for it end with it: they would be in a forward's way
             except Stopped:
                 self._end(job.id, state="interrupted" if self._closing.is_set() else "cancelled", error=self._why())
             except DarkroomError as error:

@@ -99,9 +99,7 @@ class Drawing:
             self.tell(told)
         concat = yield from self._concat(info, checkpoint, latent_size)
         alters = self.alters_schedule(info)
-        return Model(
-            checkpoint, self.table(info), alters, self._conditions[checkpoint, said], concat, found.adapters, info.edits
-        )
+        return Model(checkpoint, self.table(info), alters, self._conditions[checkpoint, said], concat, found.adapters, info.edits)
 
     def _concat(self, info: ModelInfo, checkpoint: str, latent_size: tuple[int, int]) -> Generator[Op, Answer, Tensor | None]:
         key = checkpoint, latent_size

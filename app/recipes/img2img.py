@@ -78,9 +78,7 @@ def _pass(drawing: Drawing, batch: int, start: Tensor, masked: Masked | None) ->
     entry = _entry(params, spec, table, options)
     # Prompts name steps of the whole schedule, and are counted from the first one that is run.
     calls_in_all = spec.calls(params.steps)
-    said = Said(
-        prompt=params.prompt, negative=params.negative_prompt, calls=calls_in_all, height_px=params.height, width_px=params.width
-    )
+    said = Said(prompt=params.prompt, negative=params.negative_prompt, calls=calls_in_all, height_px=params.height, width_px=params.width)
     height, width = start.shape[2:]
     model = yield from drawing.model(params.checkpoint, said, (height, width))
     about = Pass(

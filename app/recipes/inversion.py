@@ -24,9 +24,7 @@ def found_noise(
     `after`: denoiser calls of the pass that follows.
     """
     params = drawing.params
-    said = Said(
-        prompt=wanted.prompt, negative=wanted.negative_prompt, calls=wanted.steps, height_px=params.height, width_px=params.width
-    )
+    said = Said(prompt=wanted.prompt, negative=wanted.negative_prompt, calls=wanted.steps, height_px=params.height, width_px=params.width)
     height, width = start.shape[2:]
     model = yield from drawing.model(params.checkpoint, said, (height, width))
     about = Pass(

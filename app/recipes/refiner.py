@@ -33,9 +33,7 @@ def refiner_of(params: GenerationParams, checkpoint: str, *, hires: bool) -> Ref
         return None
     if params.has_hires and params.hires_fix_refiner_pass == ("first pass" if hires else "second pass"):
         return None
-    return Refiner(
-        checkpoint=params.refiner_checkpoint, switch_at=params.refiner_switch_at, by_calls=params.refiner_switch_by_sample_steps
-    )
+    return Refiner(checkpoint=params.refiner_checkpoint, switch_at=params.refiner_switch_at, by_calls=params.refiner_switch_by_sample_steps)
 
 
 def told_of(params: GenerationParams) -> list[str]:

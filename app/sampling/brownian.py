@@ -58,9 +58,7 @@ class BrownianMotion:
         first, *rest = self._within(self._root, start, end, earlier)
         return sum(rest, first)
 
-    def _within(
-        self, piece: _Piece, start: float, end: float, earlier: dict[tuple[int, int], tuple[float, Tensor]]
-    ) -> Iterator[Tensor]:
+    def _within(self, piece: _Piece, start: float, end: float, earlier: dict[tuple[int, int], tuple[float, Tensor]]) -> Iterator[Tensor]:
         """The increments of the pieces that an interval is made of, from left to right."""
         if (start, end) == (piece.start, piece.end):
             yield piece.increment

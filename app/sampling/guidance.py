@@ -171,9 +171,7 @@ def _shown(
     return blind + (seeing - blind) * image_cfg + towards_prompt, seeing
 
 
-def _without_negative(
-    question: Denoise, conditions: Sequence[Conditions], call: int
-) -> Generator[Rows, Tensor, tuple[Tensor, Tensor]]:
+def _without_negative(question: Denoise, conditions: Sequence[Conditions], call: int) -> Generator[Rows, Tensor, tuple[Tensor, Tensor]]:
     """As `_denoised`, with each picture's first part for its negative prompt and a CFG scale of 1."""
     owners = [picture for picture, c in enumerate(conditions) for _ in c.positive]
     weights = [weight for c in conditions for weight, _ in c.positive]

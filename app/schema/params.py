@@ -150,22 +150,20 @@ class GenerationParams(BaseModel):
     )
     mask_blur_x: Annotated[int, View(label="Mask blur", title="Mask blur, horizontal")] = Field(4, ge=0, le=256)
     mask_blur_y: Annotated[int, View(label="Mask blur", title="Mask blur, vertical")] = Field(4, ge=0, le=256)
-    inpainting_mask_invert: Annotated[bool, View(label="Mask mode")] = Field(
-        False, description="What the mask leaves free is drawn anew."
-    )
+    inpainting_mask_invert: Annotated[bool, View(label="Mask mode")] = Field(False, description="What the mask leaves free is drawn anew.")
     inpainting_fill: Annotated[int, View(label="Masked content")] = Field(
         1, ge=0, le=3, description="What is under the mask at first: 0 colours around it, 1 the picture, 2 latent noise, 3 nothing."
     )
     inpaint_full_res: Annotated[bool, View(label="Inpaint area", where_it_acts=True)] = Field(
         False, description="The masked part alone is drawn, at the full size."
     )
-    inpaint_full_res_padding: Annotated[
-        int, View(label="Masked area padding", title="Only masked padding, pixels", where_it_acts=True)
-    ] = Field(32, ge=0, le=16384, description="How much around the masked part is seen.")
+    inpaint_full_res_padding: Annotated[int, View(label="Masked area padding", title="Only masked padding, pixels", where_it_acts=True)] = (
+        Field(32, ge=0, le=16384, description="How much around the masked part is seen.")
+    )
     mask_round: bool = Field(True, description="Every latent is drawn anew or kept; else a grey mask mixes both.")
-    inpainting_mask_weight: Annotated[
-        float, View(label="Conditional mask weight", option="inpainting_mask_weight", where_it_acts=True)
-    ] = Field(1.0, ge=0, le=1, allow_inf_nan=False, description="Inpainting checkpoints: how much of the masked part is hidden from them.")
+    inpainting_mask_weight: Annotated[float, View(label="Conditional mask weight", option="inpainting_mask_weight", where_it_acts=True)] = (
+        Field(1.0, ge=0, le=1, allow_inf_nan=False, description="Inpainting checkpoints: how much of the masked part is hidden from them.")
+    )
     overlay_inpaint: Annotated[bool, View(option="overlay_inpaint")] = Field(
         True, description="The result is laid over the input picture, so that it is unchanged outside the mask."
     )
@@ -180,21 +178,21 @@ class GenerationParams(BaseModel):
     soft_inpainting: Annotated[bool, View(label="Soft inpainting enabled", title="Soft inpainting")] = Field(
         False, description="The mask's greys blend gradually with the picture in every step."
     )
-    soft_inpainting_bias: Annotated[
-        int | float, View(label="Soft inpainting schedule bias", title="Schedule bias")
-    ] = Field(1, ge=0, le=100, allow_inf_nan=False, description="High: the picture is kept in the late steps; low: in the early ones.")
+    soft_inpainting_bias: Annotated[int | float, View(label="Soft inpainting schedule bias", title="Schedule bias")] = Field(
+        1, ge=0, le=100, allow_inf_nan=False, description="High: the picture is kept in the late steps; low: in the early ones."
+    )
     soft_inpainting_preservation: Annotated[
         int | float, View(label="Soft inpainting preservation strength", title="Preservation strength")
     ] = Field(0.5, ge=0, le=100, allow_inf_nan=False, description="How much of the picture is kept where the mask is partly there.")
     soft_inpainting_contrast: Annotated[
         int | float, View(label="Soft inpainting transition contrast boost", title="Transition contrast boost")
     ] = Field(4, ge=1, le=1000, allow_inf_nan=False, description="Against the loss of contrast where picture and drawing are blended.")
-    soft_inpainting_mask_influence: Annotated[
-        int | float, View(label="Soft inpainting mask influence", title="Mask influence")
-    ] = Field(0, ge=0, le=1, allow_inf_nan=False, description="How much the mask bears on the last blend of pixels.")
-    soft_inpainting_threshold: Annotated[
-        int | float, View(label="Soft inpainting difference threshold", title="Difference threshold")
-    ] = Field(0.5, ge=0, le=1000, allow_inf_nan=False, description="How much a pixel has to change to hide the original.")
+    soft_inpainting_mask_influence: Annotated[int | float, View(label="Soft inpainting mask influence", title="Mask influence")] = Field(
+        0, ge=0, le=1, allow_inf_nan=False, description="How much the mask bears on the last blend of pixels."
+    )
+    soft_inpainting_threshold: Annotated[int | float, View(label="Soft inpainting difference threshold", title="Difference threshold")] = (
+        Field(0.5, ge=0, le=1000, allow_inf_nan=False, description="How much a pixel has to change to hide the original.")
+    )
     soft_inpainting_difference_contrast: Annotated[
         int | float, View(label="Soft inpainting difference contrast", title="Difference contrast")
     ] = Field(2, ge=0, le=1000, allow_inf_nan=False, description="How sharp the border is between changed and original pixels.")

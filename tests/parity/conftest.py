@@ -18,8 +18,6 @@ def client(tiny_store: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterat
     """The API of a server whose options may be changed: its data folder shares the tiny model files."""
     folder = link_tree(tiny_store, tmp_path_factory.mktemp("parity"))
     shutil.copy(DATA / "styles.csv", folder / "styles.csv")
-    settings = ServerSettings(
-        data_dir=folder, embedded_dir=ROOT / "models" / "Stable-diffusion", device="cpu", dtype="fp32", nowebui=True
-    )
+    settings = ServerSettings(data_dir=folder, embedded_dir=ROOT / "models" / "Stable-diffusion", device="cpu", dtype="fp32", nowebui=True)
     with TestClient(Front(settings), base_url="http://127.0.0.1") as made:
         yield made

@@ -26,9 +26,7 @@ def build_hires(tab: str) -> Controls:
             upscalers = [*LATENT_UPSCALERS, *IMAGE_UPSCALERS]
             controls["hr_upscaler"] = dropdown(tab, "hr_upscaler", upscalers, DEFAULT_LATENT, min_width=140)
             controls["hr_second_pass_steps"] = slider(tab, "hr_second_pass_steps", info="0: as many as the first pass.", min_width=140)
-            controls["denoising_strength"] = slider(
-                tab, "denoising_strength", PAGE_STRENGTH, info="How much is drawn anew.", min_width=140
-            )
+            controls["denoising_strength"] = slider(tab, "denoising_strength", PAGE_STRENGTH, info="How much is drawn anew.", min_width=140)
         with gr.Row(elem_classes=["dk-row"]):
             controls["hr_scale"] = slider(tab, "hr_scale", min_width=140)
             controls["hr_resize_x"] = slider(tab, "hr_resize_x", info="0: by the factor.", min_width=140)

@@ -84,9 +84,7 @@ def _record(data: bytes, name: str) -> PictureRecord:
     return read_picture(data, name=name)
 
 
-def _rows(
-    restored: Restored, said: Mapping[str, object], resources: list[Resource], script: ToldScript | None
-) -> list[dict[str, str]]:
+def _rows(restored: Restored, said: Mapping[str, object], resources: list[Resource], script: ToldScript | None) -> list[dict[str, str]]:
     """One row a setting: its name, what the picture says, what will be used, and whether it can be left out."""
     shown = {name: value for name, value in restored.values.items() if name not in HIDDEN and not _is_silent(name, value)}
     rows = [_row(title_of(name), said.get(name, value), value, name) for name, value in shown.items()]

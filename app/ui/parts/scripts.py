@@ -127,9 +127,7 @@ def _control(elem_id: str, argument: Argument) -> Component | None:
         case "switch":
             return None if argument.name == AS_TEXT else gr.Checkbox(bool(argument.default), **common)
         case "whole" | "number":
-            return gr.Slider(
-                argument.minimum or 0, argument.maximum, value=argument.default, step=argument.step, buttons=[], **common
-            )
+            return gr.Slider(argument.minimum or 0, argument.maximum, value=argument.default, step=argument.step, buttons=[], **common)
         case "text":
             return gr.Textbox(
                 str(argument.default),

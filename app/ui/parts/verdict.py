@@ -30,9 +30,7 @@ class Verdict:
     reasons: tuple[str, ...]
 
 
-def verdict_of(
-    record: PictureRecord, restored: Restored, resources: Sequence[Resource], script: ToldScript | None = None
-) -> Verdict:
+def verdict_of(record: PictureRecord, restored: Restored, resources: Sequence[Resource], script: ToldScript | None = None) -> Verdict:
     """What to expect when the settings are used here; `script` is what made the picture out of several."""
     partial = [*_lacking(restored), *(f"{one.kind} {one.name} is not here." for one in resources if one.state == "missing")]
     partial += [sentence for sentence in restored.warnings if "not known here" in sentence or "left out" in sentence]

@@ -190,7 +190,12 @@ def test_weights_of_blocks(one: Path, other: Path, tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     "text",
     [
-        "1", "a,b", "1,2,3", "a" + ",0" * 24, "," * 24, ",".join(["0"] * 500),
+        "1",
+        "a,b",
+        "1,2,3",
+        "a" + ",0" * 24,
+        "," * 24,
+        ",".join(["0"] * 500),
         *(",".join([one] * 25) for one in ("99", "nan", "inf", "1e999", "1_0", "٣", "0x1", "1 0", "")),
     ],
 )

@@ -82,9 +82,7 @@ def test_every_labelled_field_of_the_schema_can_appear() -> None:
         **labels(make_params(enable_hr=True, hr_resize_x=128)),
         **labels(make_params(sampler="Euler", scheduler="Karras", always_discard_next_to_last_sigma=True, **RANGE)),
         **labels(
-            make_params(
-                mode="img2img", init_images=("x",), mask="m", soft_inpainting=True, inpainting_mask_invert=True, inpainting_fill=0
-            )
+            make_params(mode="img2img", init_images=("x",), mask="m", soft_inpainting=True, inpainting_mask_invert=True, inpainting_fill=0)
         ),
     }
     assert {label_of(name) for name in GenerationParams.model_fields if not view_of(name).where_it_acts} - {None} <= said.keys()

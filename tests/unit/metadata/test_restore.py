@@ -64,6 +64,7 @@ def test_every_rare_field_comes_back(sampler: str, scheduler: str, told: int) ->
         assert {name: again[name] for name in (*RARE, *ACTED)} == {**RARE, **ACTED} | (RESET_RHO if scheduler == "Beta" else {})
         assert len(restored.values.keys() & RARE.keys()) == told
 
+
 MASKED = {
     "mask_blur_x": 6, "mask_blur_y": 6, "inpainting_mask_invert": True, "inpainting_fill": 2, "inpaint_full_res": True,
     "inpaint_full_res_padding": 8, "soft_inpainting": True, "soft_inpainting_bias": 2.5, "soft_inpainting_preservation": 1,

@@ -143,6 +143,7 @@ def test_a_full_disk(do, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         job = do(**MERGE, custom_name="new")
     assert job.state == "failed" and "not enough room on the disk for new.safetensors" in job.error and job.done_bytes == 0
     with monkeypatch.context() as patched:
+
         def full(_: int) -> None:
             raise OSError(errno.ENOSPC, "No space left on device")
 

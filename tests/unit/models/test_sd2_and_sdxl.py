@@ -203,9 +203,7 @@ TINY_HINTS = {"darkroom.num_head_channels": "16", "darkroom.text_heads": "4", "d
         (lambda s: {k: v for k, v in s.items() if not k.startswith(f"{UNET}middle_block.2.")}, "and 9 more are missing"),
     ],
 )
-def test_what_cannot_be_loaded_and_why(
-    facts: Callable[..., CheckpointFacts], change: Callable[[Shapes], Shapes], says: str
-) -> None:
+def test_what_cannot_be_loaded_and_why(facts: Callable[..., CheckpointFacts], change: Callable[[Shapes], Shapes], says: str) -> None:
     with pytest.raises(BadModelFile) as caught:
         facts(change(tiny_shapes("sdxl", "sdxl")), TINY_HINTS)
     assert says in str(caught.value)

@@ -24,9 +24,7 @@ def steady(value: float, tokens: int = 77) -> Scheduled:
     return Scheduled(((10, context(value, tokens)),))
 
 
-def run(
-    conditions: list[Conditions], cfg: float, times: int = 1, skips: NegativeSkips | None = None
-) -> tuple[Tensor, list[int]]:
+def run(conditions: list[Conditions], cfg: float, times: int = 1, skips: NegativeSkips | None = None) -> tuple[Tensor, list[int]]:
     """A network whose answer is x plus the conditioning's value; also how many rows each question had."""
     x = torch.arange(len(conditions), dtype=torch.float32)[:, None, None, None].expand(-1, 4, 2, 2)
     sampler, watched, asked = asking(x, times), Watched(), []

@@ -104,9 +104,7 @@ def test_guidance_equals_a1111(name: str) -> None:
     arrays, pictures = recorded(entry), entry["request"].get("batch_size", 1)
     skips, watched = NegativeSkips(below=entry["request"].get("s_min_uncond", 0.0)), Watched()
     for i in range(entry["calls"]):
-        x, level, rows, expected = (
-            torch.from_numpy(arrays[f"{i:03d}_{part}"]) for part in ("x", "sigma", "denoised_rows", "denoised")
-        )
+        x, level, rows, expected = (torch.from_numpy(arrays[f"{i:03d}_{part}"]) for part in ("x", "sigma", "denoised_rows", "denoised"))
         conditions = [Conditions(tuple((weight, context) for weight in weights), context)] * pictures
         steps = guided(Denoise(x[: pictures * len(weights) : len(weights)], float(level[0])), conditions, 6.0, watched, skips)
         asked = len(next(steps).x)
