@@ -7,12 +7,15 @@ import argparse
 import random
 import shutil
 import statistics
+import sys
 import time
 from collections.abc import Sequence
 from itertools import accumulate
 from pathlib import Path
 
 import numpy as np
+
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from app.gallery import Facet, Gallery, Search
 from app.gallery.entry import Entry, Place

@@ -7,6 +7,7 @@ warm in the page cache, as files are that were just made; three passes, the medi
 
 import argparse
 import statistics
+import sys
 import tempfile
 import time
 from collections.abc import Callable
@@ -14,6 +15,8 @@ from pathlib import Path
 
 import numpy as np
 from PIL import Image, PngImagePlugin
+
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from app.metadata import encode_picture, params_from_infotext, read_picture
 

@@ -8,6 +8,7 @@ import json
 import shutil
 import statistics
 import struct
+import sys
 import threading
 import time
 from collections.abc import Callable
@@ -17,6 +18,8 @@ import httpx
 import numpy as np
 import uvicorn
 from PIL import Image
+
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from app.models import Catalog
 from app.models.library import Library, Search
