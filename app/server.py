@@ -293,7 +293,7 @@ class Server:
     def _add_page(self, app: "FastAPI") -> None:
         # Gradio reads it when it takes a file in: what people drop on the page stays in the data folder.
         os.environ.setdefault("GRADIO_TEMP_DIR", str(self.settings.data_dir / "cache" / "gradio"))
-        from app.api import client_of
+        from app.api import client_of, user_of
         from app.ui import STATIC_PATH, PageFiles, PageParts, mount_page
 
         parts = PageParts(
@@ -303,6 +303,7 @@ class Server:
             catalog=self.catalog,
             styles=self.services.styles,
             client_of=client_of,
+            user_of=user_of,
             version=__version__,
         )
         app.mount(f"/{STATIC_PATH}", PageFiles(directory=STATIC))

@@ -13,7 +13,7 @@ from fastapi import APIRouter, Request
 from starlette.responses import HTMLResponse, JSONResponse, RedirectResponse, Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from app.api.client import cookie_value
+from app.api.client import USER_STATE, cookie_value
 from app.api.scopes import API_PREFIXES, DOCS_PATHS, header_of, is_below, path_of, root_of
 from app.schema.errors import InvalidParams
 
@@ -40,21 +40,23 @@ class Credentials:
 
 
 class Sessions:
-    """Login tokens: a time of expiry signed with a key that lives as long as the process."""
+    """Login tokens: a time of expiry and a name, signed with a key that lives as long as the process."""
 
     def __init__(self) -> None:
         self._key = secrets.token_bytes(32)
 
-    def new(self) -> str:
-        """A token that `accept` knows for SESSION_S seconds."""
-        expiry = str(int(time.time()) + SESSION_S)
-        return f"{expiry}.{self._sign(expiry)}"
+    def new(self, user: str) -> str:
+        """A token by which `accept` knows this user for SESSION_S seconds."""
+        said = f"{int(time.time()) + SESSION_S}.{user.encode().hex()}"
+        return f"{said}.{self._sign(said)}"
 
-    def accept(self, token: str | None) -> bool:
-        """Whether the token was made here and has not expired."""
-        expiry, _, signature = (token or "").partition(".")
-        right = hmac.compare_digest(signature.encode(), self._sign(expiry).encode())
-        return right and expiry.isdecimal() and int(expiry) > time.time()
+    def accept(self, token: str | None) -> str | None:
+        """Whose token it is; None unless it was made here and has not expired."""
+        said, _, signature = (token or "").rpartition(".")
+        if not hmac.compare_digest(signature.encode(), self._sign(said).encode()):
+            return None
+        expiry, _, user = said.partition(".")
+        return bytes.fromhex(user).decode() if int(expiry) > time.time() else None
 
     def _sign(self, text: str) -> str:
         return hmac.new(self._key, text.encode(), hashlib.sha256).hexdigest()
@@ -74,20 +76,21 @@ class Doors:
         page = Credentials(gradio_auth, "--gradio-auth") if gradio_auth else None
         return cls(page=page, api=Credentials(api_auth, "--api-auth") if api_auth else None, sessions=Sessions())
 
-    def admit(self, scope: Scope) -> bool:
-        """Whether the request may pass."""
+    def admit(self, scope: Scope) -> str | None:
+        """The name of who asks, empty where nobody needs one; None: the request may not pass."""
         path = path_of(scope)
         for_programs = is_below(path, API_PREFIXES) or path in DOCS_PATHS
         if path in _OPEN_PATHS or (self.page is None and (self.api is None or not is_below(path, API_PREFIXES))):
-            return True
-        if self.page is not None and self.sessions.accept(cookie_value(header_of(scope, b"cookie"), SESSION_COOKIE)):
-            return True
+            return ""
+        by_session = self.sessions.accept(cookie_value(header_of(scope, b"cookie"), SESSION_COOKIE)) if self.page is not None else None
+        if by_session is not None:
+            return by_session
         basic = _basic_of(scope)
         if basic is None:
-            return False
+            return None
         by_page = self.page is not None and self.page.accept(*basic)
         by_api = for_programs and self.api is not None and self.api.accept(*basic)
-        return by_page or by_api
+        return basic[0] if by_page or by_api else None
 
 
 class Auth:
@@ -98,7 +101,10 @@ class Auth:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Let the request through, or ask who it is."""
-        if scope["type"] not in ("http", "websocket") or self.doors.admit(scope):
+        if scope["type"] not in ("http", "websocket"):
+            await self.app(scope, receive, send)
+        elif (user := self.doors.admit(scope)) is not None:
+            scope.setdefault("state", {})[USER_STATE] = user
             await self.app(scope, receive, send)
         elif scope["type"] == "websocket":
             await send({"type": "websocket.close", "code": 1008, "reason": "Log in first."})
@@ -139,13 +145,14 @@ def login_router(doors: Doors) -> APIRouter:
     async def log_in(request: Request) -> Response:
         form = await request.form(max_files=0, max_fields=10)
         wants_page = "text/html" in request.headers.get("accept", "")
-        if not page.accept(str(form.get("username", "")), str(form.get("password", ""))):
+        user = str(form.get("username", ""))
+        if not page.accept(user, str(form.get("password", ""))):
             told = "That name and password are not known here."
             return HTMLResponse(_form(told), status_code=401) if wants_page else JSONResponse({"detail": told}, status_code=401)
         root = root_of(request.scope)
         answer = RedirectResponse(f"{root}/", status_code=303) if wants_page else JSONResponse({"success": True})
         secure = request.url.scheme == "https"
-        answer.set_cookie(SESSION_COOKIE, doors.sessions.new(), max_age=SESSION_S, httponly=True, samesite="lax", secure=secure)
+        answer.set_cookie(SESSION_COOKIE, doors.sessions.new(user), max_age=SESSION_S, httponly=True, samesite="lax", secure=secure)
         return answer
 
     return router

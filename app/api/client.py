@@ -11,6 +11,7 @@ from app.api.scopes import API_PREFIXES, header_of, is_below, path_of
 COOKIE = "darkroom_client"
 API_CLIENT = "api"
 """Owner of jobs that come without a cookie."""
+USER_STATE = "darkroom_user"
 _STATE = "darkroom_client"
 _ID = re.compile(r"[0-9a-f]{32}")
 _YEAR_S = 365 * 24 * 3600
@@ -38,6 +39,11 @@ class ClientCookie:
 def client_of(request: HTTPConnection) -> str:
     """Whose jobs this request may see and stop."""
     return str(request.scope.get("state", {}).get(_STATE, API_CLIENT))
+
+
+def user_of(request: HTTPConnection) -> str:
+    """The name that whoever asks has signed in with; empty where no name is needed."""
+    return str(request.scope.get("state", {}).get(USER_STATE, ""))
 
 
 def cookie_value(header: str | None, name: str) -> str | None:

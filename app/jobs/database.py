@@ -71,6 +71,9 @@ MIGRATIONS: tuple[str, ...] = (
     """
     CREATE TABLE inputs (client TEXT NOT NULL, input TEXT NOT NULL, PRIMARY KEY (client, input)) WITHOUT ROWID;
     """,
+    """
+    ALTER TABLE jobs ADD COLUMN user TEXT NOT NULL DEFAULT '';
+    """,
 )
 """Entry n brings a file of user_version n to n + 1; entries are never changed, only added. Seeds are texts: they take 64 bits unsigned."""
 
@@ -102,6 +105,8 @@ class JobRow:
     """Of the request that came with the key."""
     script: ScriptCall | None = None
     """The script that makes the job's pictures by jobs of its own, which are written down nowhere."""
+    user: str = ""
+    """The name that its asker had signed in with."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -139,8 +144,8 @@ class Database:
         """Writes a queued job."""
         with self._writing() as connection:
             connection.execute(
-                "INSERT INTO jobs (id, client, task_id, mode, state, params, options, save, created, place, key, fingerprint, script) "
-                "VALUES (?, ?, ?, ?, 'queued', ?, ?, ?, ?, ?, ?, ?, ?)",
+                "INSERT INTO jobs (id, client, task_id, mode, state, params, options, save, created, place, key, fingerprint, script, "
+                "user) VALUES (?, ?, ?, ?, 'queued', ?, ?, ?, ?, ?, ?, ?, ?, ?)",
                 (
                     row.id,
                     row.client,
@@ -154,6 +159,7 @@ class Database:
                     row.key,
                     row.fingerprint,
                     row.script.model_dump_json() if row.script else None,
+                    row.user,
                 ),
             )
 
@@ -211,6 +217,7 @@ class Database:
             place=row["place"],
             key=row["key"],
             script=_script(row["script"]),
+            user=row["user"],
         )
         kept = tuple(_picture(picture) for picture in pictures)
         return Unended(row=written, was_running=row["state"] == "running", crashes=row["crashes"], pictures=kept)

@@ -40,6 +40,8 @@ class NameFacts:
     pixels: bytes = field(default=b"", repr=False)
     now: datetime = field(default_factory=datetime.now)
     job_started: datetime = field(default_factory=datetime.now)
+    user: str = ""
+    """The name that the job's asker has signed in with."""
     known_styles: Sequence[Style] = ()
     """The styles there are; `params.merged_styles` says which of them are in the prompt."""
     max_words: int = 8
@@ -157,7 +159,7 @@ FILLERS: Mapping[str, Filler] = MappingProxyType(
         "batch_number": _batch_number,
         "batch_size": lambda facts, _: str(facts.params.batch_size),
         "generation_number": lambda facts, _: str(facts.index + 1) if facts.params.pictures > 1 else None,
-        "user": lambda facts, _: None,
+        "user": lambda facts, _: safe_value(facts.user) or None,
         "none": lambda facts, _: "",
     }
 )

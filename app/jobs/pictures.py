@@ -26,7 +26,6 @@ from app.metadata.params_chunk import KEYWORD
 from app.metadata.styles import Style
 from app.schema.disk import CannotSave
 from app.schema.errors import NotFound
-from app.schema.params import GenerationParams
 from app.schema.scripts import GRID
 
 log = logging.getLogger(__name__)
@@ -241,8 +240,9 @@ class Pictures:
             self._tell(self._outputs.path(kept.view.path), data, row)
         return kept
 
-    def facts_like(self, params: GenerationParams, options: OptionsView, infotext: str, seed: int, size: tuple[int, int]) -> NameFacts:
-        """What the name of a picture of this (width, height) may say that a script has put together, from one of its parts."""
+    def facts_like(self, row: JobRow, options: OptionsView, infotext: str, seed: int, size: tuple[int, int]) -> NameFacts:
+        """What the name of a picture of this (width, height) may say that a script has put together, from a part that this job made."""
+        params = row.params
         said = dict(split_infotext(infotext)[2])
         return NameFacts(
             params=params,
@@ -253,6 +253,7 @@ class Pictures:
             model_name=said.get("Model", ""),
             model_hash=said.get("Model hash", ""),
             vae=said.get("VAE", ""),
+            user=row.user,
             known_styles=self._styles() if params.merged_styles else (),
             max_words=int(options.number("directories_max_prompt_words")),
         )
@@ -282,6 +283,7 @@ class Pictures:
             model_name=event.model_name,
             model_hash=event.model_sha256[:10],
             vae=event.extras.get("VAE", ""),
+            user=row.user,
             pixels=event.pixels.tobytes() if "image_hash" in options.text("samples_filename_pattern") else b"",
             job_started=datetime.fromtimestamp(started or row.created),
             known_styles=self._styles() if params.merged_styles else (),

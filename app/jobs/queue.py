@@ -140,8 +140,11 @@ class Jobs:
         options: OptionsView | None = None,
         request: RequestKey | None = None,
         script: ScriptCall | None = None,
+        user: str = "",
     ) -> str:
         """Accepts a job and returns its id; `options` is what the request sees (default: the options as they are now).
+
+        `user` is the name that its asker signed in with, for the names of its pictures.
 
         With a `script` the job's pictures are those that the script makes of the params.
 
@@ -178,6 +181,7 @@ class Jobs:
                 key=request.key if request else None,
                 fingerprint=request.fingerprint if request else None,
                 script=script,
+                user=user,
             )
             self._database.add_job(row)
         self._work.add(LiveJob(row, view), plan)
@@ -206,7 +210,9 @@ class Jobs:
         owner = self.get(job_id, client=client).client
         row = self._database.row(job_id)
         assert row is not None  # `get` has found it, and jobs are never deleted
-        return self.submit(row.params, client=owner, save=row.save, options=self.options.override(row.options), script=row.script)
+        return self.submit(
+            row.params, client=owner, save=row.save, options=self.options.override(row.options), script=row.script, user=row.user
+        )
 
     def move(self, job_id: str, position: int, *, client: str | None = None) -> None:
         """Puts a waiting job at this position (from 1) among the client's waiting jobs; None: among all. NotFound as `get`.

@@ -304,7 +304,7 @@ class ScriptRuns:
                 return
             job.numbers.add(step.number)
         pixels = np.asarray(step.image.convert("RGB"))
-        facts = self._pictures.facts_like(like.row.params, job.options, like.infotext, like.seed, step.image.size)
+        facts = self._pictures.facts_like(like.row, job.options, like.infotext, like.seed, step.image.size)
         self._work.kept(job, self._pictures.keep_shown(job.row, job.options, pixels, step.number, step.infotext, facts))
 
     def _decoded(self, view: PictureView) -> Pixels:

@@ -6,7 +6,7 @@ from fastapi import APIRouter, Path, Query, Request
 from pydantic import BaseModel, Field, model_validator
 from starlette.responses import Response
 
-from app.api.client import client_of
+from app.api.client import client_of, user_of
 from app.api.idempotency import IdempotencyKey, request_key
 from app.api.own.pictures import decoded
 from app.api.own.views import Job
@@ -69,7 +69,14 @@ def job_routes(services: Services) -> APIRouter:
         jobs.check_inputs(named, client=services.scope_of(client_of(http)))
         request = request_key(idempotency_key, new)
         job = jobs.submit(
-            params, client=client_of(http), task_id=new.task_id, save=new.save, options=options, request=request, script=new.script
+            params,
+            client=client_of(http),
+            user=user_of(http),
+            task_id=new.task_id,
+            save=new.save,
+            options=options,
+            request=request,
+            script=new.script,
         )
         return NewJobId(id=job)
 

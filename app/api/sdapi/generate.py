@@ -9,7 +9,7 @@ from fastapi import Request
 from starlette.concurrency import run_in_threadpool
 from starlette.responses import Response, StreamingResponse
 
-from app.api.client import client_of
+from app.api.client import client_of, user_of
 from app.api.errors import error_body
 from app.api.idempotency import request_key
 from app.api.sdapi.answer import answer_of
@@ -29,7 +29,7 @@ _JSON = "application/json"
 async def generate(services: Services, http: Request, request: GenerationRequest, idempotency_key: str | None = None) -> Response:
     """Submits the job and answers when it has ended; the header X-Job-Id names it."""
     client = client_of(http)
-    order, job = await run_in_threadpool(_submit, services, request, client, request_key(idempotency_key, request))
+    order, job = await run_in_threadpool(_submit, services, request, client, user_of(http), request_key(idempotency_key, request))
     finished = asyncio.create_task(_finish(services, order, job))
     headers = {JOB_HEADER: job}
     try:
@@ -42,14 +42,14 @@ async def generate(services: Services, http: Request, request: GenerationRequest
     return StreamingResponse(_with_blanks(finished, services.patience_s), media_type=_JSON, headers=headers)
 
 
-def _submit(services: Services, request: GenerationRequest, client: str, key: RequestKey | None) -> tuple[Order, str]:
+def _submit(services: Services, request: GenerationRequest, client: str, user: str, key: RequestKey | None) -> tuple[Order, str]:
     order = translate(services, request)
     task = order.request.force_task_id or None
     if task is not None and len(task) > MAX_TASK_CHARS:
         raise InvalidParams(f"force_task_id: string should have at most {MAX_TASK_CHARS} characters.")
     save = bool(order.request.save_images)
     job = services.jobs.submit(
-        order.params, client=client, task_id=task, save=save, options=order.options, request=key, script=order.script
+        order.params, client=client, user=user, task_id=task, save=save, options=order.options, request=key, script=order.script
     )
     return order, job
 

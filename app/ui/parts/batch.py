@@ -23,7 +23,7 @@ TAKEN: Mapping[str, tuple[str, ...]] = {
 """What may be taken from a picture (static/js/batch.js) to the fields that are then set."""
 
 
-def submit_batch(parts: PageParts, asked: Asked, told: Mapping[str, Any], *, client: str) -> Answer:
+def submit_batch(parts: PageParts, asked: Asked, told: Mapping[str, Any], *, client: str, user: str = "") -> Answer:
     """Queues a job for each picture of `told["batch"]` once all are known to be sound; the answer's job is the first of them.
 
     Where the server refuses a later one all the same (a full disk), the answer has the first job and the error says how many there are.
@@ -46,7 +46,7 @@ def submit_batch(parts: PageParts, asked: Asked, told: Mapping[str, Any], *, cli
     queued: list[str] = []
     try:
         for params in jobs:
-            queued.append(parts.jobs.submit(params, client=client, options=options, script=asked.script))
+            queued.append(parts.jobs.submit(params, client=client, user=user, options=options, script=asked.script))
     except DarkroomError as error:
         if not queued:
             return Answer(error=str(error))

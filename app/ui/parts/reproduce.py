@@ -10,7 +10,7 @@ from app.ui.parts.services import PageParts
 from app.ui.parts.submit import Answer
 
 
-def reproduce(parts: PageParts, asked: Mapping[str, Any], *, client: str) -> Answer:
+def reproduce(parts: PageParts, asked: Mapping[str, Any], *, client: str, user: str = "") -> Answer:
     """Queues the job; the answer's error says why there is none. `asked` has the infotext, fields to leave out, and our own chunk."""
     leave = [str(name) for name in asked.get("leave", ())]
     filling = fill_from_infotext(str(asked.get("text", "")), parts.catalog, leave=leave, chunk=str(asked.get("chunk", "")))
@@ -23,6 +23,6 @@ def reproduce(parts: PageParts, asked: Mapping[str, Any], *, client: str) -> Ans
         # Without a second pass the strength belongs to a picture to start from, which is not in the file.
         values = {name: value for name, value in filling.values.items() if name != "denoising_strength" or filling.values.get("enable_hr")}
         params = make_params(**options.apply_to({**values, **checkpoint, **alone}))
-        return Answer(job=parts.jobs.submit(params, client=client, options=options), warnings=filling.warnings)
+        return Answer(job=parts.jobs.submit(params, client=client, user=user, options=options), warnings=filling.warnings)
     except DarkroomError as error:
         return Answer(error=str(error))

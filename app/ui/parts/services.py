@@ -22,4 +22,6 @@ class PageParts:
     styles: Styles
     client_of: Callable[[HTTPConnection], str]
     """Whose jobs a request may see and stop; the page's are found again by it after a reload."""
+    user_of: Callable[[HTTPConnection], str]
+    """The name that whoever asks has signed in with, or nothing."""
     version: str

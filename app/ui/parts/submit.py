@@ -51,13 +51,13 @@ class Asked:
     """Whether the size is the picture's times a factor, in place of a width and a height."""
 
 
-def submit(parts: PageParts, asked: Asked, *, client: str) -> Answer:
+def submit(parts: PageParts, asked: Asked, *, client: str, user: str = "") -> Answer:
     """Queues one job and answers at once; what a person can put right is the answer's error."""
     options = parts.options.view()
     try:
         check_starts(parts, asked, client=client)
         params = page_params(parts, asked, options)
-        return Answer(job=parts.jobs.submit(params, client=client, options=options, script=asked.script))
+        return Answer(job=parts.jobs.submit(params, client=client, user=user, options=options, script=asked.script))
     except DarkroomError as error:
         return Answer(error=str(error))
 

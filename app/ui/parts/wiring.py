@@ -84,6 +84,9 @@ class Page:
         event.then(None, self.post.answer, None, js=script("darkroom.readAnswer(values[0])"), **QUIET)
         return event
 
+    def _asker(self, request: gr.Request) -> dict[str, str]:
+        return {"client": self.parts.client_of(request.request), "user": self.parts.user_of(request.request)}
+
     def _wire_generate(self, mode: Mode, tab: GenerationTab) -> None:
         names = (*tab.controls, *SHARED)
 
@@ -93,12 +96,12 @@ class Page:
             told = _read_letter(letter)
             if told.get("problem"):
                 return Answer(error=str(told["problem"])).as_json()
-            client = self.parts.client_of(request.request)
+            asker = self._asker(request)
             asked = Asked(mode=mode, values=named(names, fields), overrides=overrides, styles=styles or [], **_start_of(told))
             asked = replace(asked, script=tab.scripts.call(scripted))
             if isinstance(told.get("batch"), list):
-                return submit_batch(self.parts, asked, told, client=client).as_json()
-            return submit(self.parts, asked, client=client).as_json()
+                return submit_batch(self.parts, asked, told, **asker).as_json()
+            return submit(self.parts, asked, **asker).as_json()
 
         inputs = [*tab.controls.values(), *self._shared(), *tab.scripts.inputs, tab.overrides, tab.styles, self.post.letter]
         js = script(f"darkroom.collect('{mode}', values)")
@@ -112,7 +115,7 @@ class Page:
             told = _read_letter(letter)
             wanted = upscale_values(told, named(names, fields), self.parts.catalog)
             asked = Asked(mode="txt2img", values=wanted, overrides=overrides, images=_texts(told.get("images")))
-            return submit(self.parts, asked, client=self.parts.client_of(request.request)).as_json()
+            return submit(self.parts, asked, **self._asker(request)).as_json()
 
         inputs = [*tab.controls.values(), *self._shared(), tab.overrides, self.post.letter]
         js = script("[...values.slice(0, -1), darkroom.takeLetter('upscale_txt2img')]")
@@ -213,7 +216,7 @@ class Page:
 
         def again(request: gr.Request, letter: str) -> dict[str, Any]:
             asked = _read_letter(letter)
-            return {"id": asked.get("id"), **reproduce(self.parts, asked, client=self.parts.client_of(request.request)).as_json()}
+            return {"id": asked.get("id"), **reproduce(self.parts, asked, **self._asker(request)).as_json()}
 
         for name, handler in (("read_picture", read), ("reproduce", again)):
             js, answer = script(f"darkroom.takeLetter('{name}')"), self.post.answer

@@ -2,6 +2,7 @@
 
 import base64
 import re
+from pathlib import Path
 
 import pytest
 from fastapi import FastAPI
@@ -10,6 +11,7 @@ from starlette.testclient import TestClient
 
 from app.api.auth import Credentials
 from app.schema.errors import InvalidParams
+from tests.unit.jobs.conftest import wait_for
 
 from .conftest import SMALL, URL
 
@@ -287,3 +289,33 @@ def test_on_a_local_server_programs_see_the_pages_job(world) -> None:
     assert world.client().get("/sdapi/v1/progress").json()["state"]["job_count"] == 1
     assert world.client().post("/sdapi/v1/interrupt").status_code == 200
     assert world.jobs.wait(job, 10).interrupted
+
+
+@pytest.mark.parametrize("by_session", [True, False])
+def test_pictures_are_named_after_who_signed_in(build, by_session: bool) -> None:
+    world = build(gradio_auth=f"me:{PASSWORD},zoë:{PASSWORD}")
+    world.options.set_many({"samples_filename_pattern": "[user]-[seed]"})
+    client = world.client()
+    if by_session:
+        client.post("/login", data={"username": "zoë", "password": PASSWORD})
+    headers = {} if by_session else basic("zoë", PASSWORD)
+    for path, asked in (("/sdapi/v1/txt2img", SMALL | {"save_images": True}), ("/api/v1/jobs", {"prompt": "a cat", "steps": 1})):
+        answer = client.post(path, json=asked | {"seed": 7}, headers=headers)
+        assert answer.is_success, answer.text
+        job = answer.headers.get("x-job-id") or answer.json()["id"]
+        wait_for(lambda job=job: world.jobs.get(job).ended)
+        assert [Path(view.path).name.split("-", 1)[1] for view in world.jobs.get(job).pictures] == ["zoë-7.png"]
+        again = world.jobs.again(job)
+        wait_for(lambda again=again: world.jobs.get(again).ended)
+        assert "zoë-7" in world.jobs.get(again).pictures[0].path
+
+
+def test_a_token_with_another_name_is_not_let_in(build) -> None:
+    client = build(gradio_auth=f"me:{PASSWORD}").client()
+    client.post("/login", data={"username": "me", "password": PASSWORD})
+    token = client.cookies["darkroom_session"]
+    expiry, _, signature = token.split(".")
+    for forged in (f"{expiry}.{b'root'.hex()}.{signature}", f"{expiry}.{signature}", "..", "x", "é.é.é"):
+        client.cookies.clear()
+        assert client.get("/sdapi/v1/options", headers={"cookie": f"darkroom_session={forged}".encode()}).status_code == 401, forged
+    assert client.get("/sdapi/v1/options", headers={"cookie": f"darkroom_session={token}"}).status_code == 200

@@ -63,6 +63,10 @@ def test_patterns(pattern, name):
     assert file_stem(pattern, facts()) == name
 
 
+def test_the_name_that_somebody_signed_in_with():
+    assert file_stem("[seed]-[user]", facts(user="Ada/Byron")) == "103-Ada_Byron"
+
+
 def test_a_pattern_that_says_nothing_takes_the_text_before_it_along():
     assert file_stem("[seed]-[batch_number]-[generation_number]", facts(0, ALONE)) == "100"
     assert file_stem("[seed]-[seed_last]", facts(0, ALONE)) == "100"

@@ -13,7 +13,7 @@ import orjson
 import pytest
 from PIL import Image
 
-from app.api import client_of
+from app.api import client_of, user_of
 from app.jobs import Jobs, OptionsStore
 from app.metadata import encode_picture, params_chunk, save_png_bytes
 from app.models import Catalog
@@ -65,6 +65,7 @@ def parts(tmp_path: Path) -> Iterator[PageParts]:
         catalog=catalog,
         styles=Styles(tmp_path / "styles.csv"),
         client_of=client_of,
+        user_of=user_of,
         version="0",
     )
     jobs.close()

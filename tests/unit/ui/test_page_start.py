@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from PIL import Image
 
-from app.api import client_of
+from app.api import client_of, user_of
 from app.jobs import Jobs, OptionsStore
 from app.models import Catalog
 from app.prompt import Styles
@@ -39,7 +39,9 @@ def parts(tmp_path: Path) -> Iterator[PageParts]:
     catalog, options = Catalog(settings), OptionsStore(tmp_path / "config.json")
     jobs = Jobs(settings, FlatEngine(), options, resolve=resolver(catalog, options))
     styles = Styles(tmp_path / "styles.csv")
-    yield PageParts(settings=settings, jobs=jobs, options=options, catalog=catalog, styles=styles, client_of=client_of, version="0")
+    yield PageParts(
+        settings=settings, jobs=jobs, options=options, catalog=catalog, styles=styles, client_of=client_of, user_of=user_of, version="0"
+    )
     jobs.close()
 
 
