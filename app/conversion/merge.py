@@ -9,6 +9,7 @@ from pathlib import Path
 from torch import Tensor
 
 from app.conversion.convert import VAE, baked, metadata_of, needed, piece_of, recipe_text, written_as
+from app.conversion.lineage import MODELS, RECIPE, lineage
 from app.conversion.lora import AddedLora, with_loras
 from app.conversion.source import Source
 from app.conversion.writer import OnProgress, Piece, numbers, write_safetensors
@@ -49,7 +50,7 @@ class Merge:
 
 
 def merge(wanted: Merge, on_progress: OnProgress | None = None) -> None:
-    """Writes the mixture; its metadata say what it was made of (`sd_merge_recipe`).
+    """Writes the mixture; its metadata say what it was made of (`sd_merge_recipe`, `sd_merge_models`).
 
     Raises InvalidParams where files are missing for the method, BadModelFile for files that do not fit each other, CannotWrite where
     the disk does not take the result.
@@ -64,7 +65,10 @@ def merge(wanted: Merge, on_progress: OnProgress | None = None) -> None:
             raise BadModelFile(f"Nothing of {first.path.name} is left to be written.")
         if wanted.loras:
             pieces = with_loras(pieces, first, [(stack.enter_context(Source(lora.path)), lora.strength) for lora in wanted.loras])
-        metadata = metadata_of(first) | ({"sd_merge_recipe": recipe_text(_recipe(wanted))} if wanted.recipe else {})
+        metadata = metadata_of(first)
+        if wanted.recipe:
+            metadata[RECIPE] = recipe_text(_recipe(wanted))
+            metadata[MODELS] = recipe_text(lineage((first, *others), wanted.sha256s))
         write_safetensors(wanted.target, pieces, metadata, replace=wanted.replace, on_progress=on_progress)
 
 

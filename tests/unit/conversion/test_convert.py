@@ -14,8 +14,10 @@ from safetensors.torch import load_file, save_file
 
 from app.conversion import BlockWeights, Conversion, Merge, convert, merge, parse_weights
 from app.conversion.convert import averaged_name
+from app.conversion.source import Source
 from app.conversion.writer import CHUNK_NUMBERS, CannotWrite
 from app.models import Catalog
+from app.models.hashes import autov1_of
 from app.models.reading import read_facts
 from app.networks import load_checkpoint
 from app.schema.errors import BadModelFile, DarkroomError, InvalidParams
@@ -117,6 +119,25 @@ def test_a_weighted_sum_is_torchs(one: Path, other: Path, tmp_path: Path) -> Non
     with safe_open(tmp_path / "new.safetensors", "pt") as file:
         recipe = json.loads(file.metadata()["sd_merge_recipe"])
     assert (recipe["models"], recipe["interp_method"], recipe["multiplier"]) == (["tiny-a", "tiny-b"], "Weighted sum", 0.25)
+
+
+def test_a_mixture_of_mixtures_names_all_that_it_came_from(one: Path, other: Path, tmp_path: Path) -> None:
+    new, last = tmp_path / "new.safetensors", tmp_path / "last.safetensors"
+    hashes = {one: "1" * 64, other: "2" * 64, new: "3" * 64}
+    merge(Merge(primary=one, secondary=other, target=new, sha256s=hashes))
+    merge(Merge(primary=other, secondary=new, target=last, sha256s=hashes))
+    told = {path: json.loads(Source(path).header.metadata["sd_merge_models"]) for path in (new, last)}
+    assert list(told[new]) == ["1" * 64, "2" * 64]
+    assert told[new]["1" * 64] == {"name": "tiny-a.safetensors", "legacy_hash": autov1_of(one), "sd_merge_recipe": None}
+    assert set(told[last]) == set(hashes.values())
+    assert told[last]["3" * 64]["sd_merge_recipe"]["models"] == ["tiny-a", "tiny-b"]
+
+
+@pytest.mark.parametrize("said", ["", "no json", "[1]", "[" * 5000, "null", '"' + "x" * 100])
+def test_a_damaged_history_does_not_stop_a_merge(one: Path, other: Path, tmp_path: Path, said: str) -> None:
+    save_file(load_file(one), tmp_path / "odd.safetensors", {"sd_merge_models": said, "sd_merge_recipe": said})
+    merge(Merge(primary=tmp_path / "odd.safetensors", secondary=other, target=tmp_path / "new.safetensors", sha256s={other: "2" * 64}))
+    assert list(json.loads(Source(tmp_path / "new.safetensors").header.metadata["sd_merge_models"])) == ["2" * 64]
 
 
 def test_an_added_difference_is_torchs_and_turns_a_checkpoint_into_an_inpainting_one(one: Path, other: Path, tmp_path: Path) -> None:
