@@ -1,12 +1,11 @@
 """The downloads of this server: a list on the disk, a few at work, each with its speed; they go on after a restart."""
 
-import json
 import logging
 import threading
 import time
 from collections import deque
 from collections.abc import Callable
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal
 from uuid import uuid4
@@ -17,6 +16,7 @@ from app.downloads.sources import Sites, find_offer, shown_address, split_token
 from app.downloads.transfer import Limits, Wanted, discard, fetch
 from app.models.folders import Kind
 from app.schema.errors import DarkroomError, NotFound
+from app.schema.kept_list import KeptList
 from app.schema.settings import ServerSettings
 
 log = logging.getLogger(__name__)
@@ -82,7 +82,7 @@ class Downloads:
     ) -> None:
         """`on_landed` is told of each file that has come, in a thread of ours."""
         self._settings, self._sites, self._limits, self._on_landed = settings, sites, limits or Limits(), on_landed
-        self._path = settings.data_dir / "downloads.json"
+        self._kept = KeptList(settings.data_dir / "downloads.json", Download, "downloads")
         self._lock, self._landing, self._wakes = threading.RLock(), threading.Lock(), threading.Condition()
         self._downloads = {download.id: download for download in self._read()}
         self._works: dict[str, _Work] = {}
@@ -108,6 +108,7 @@ class Downloads:
             self._wakes.notify_all()
         for thread in self._threads:
             thread.join()
+        self._kept.close()
 
     def all(self, client: str | None = None) -> list[Download]:
         """All of them, or those of one client; the newest first."""
@@ -281,21 +282,7 @@ class Downloads:
         ended = [d for d in self.all() if d.state in ("done", "failed")]
         for old in ended[KEPT:]:
             del self._downloads[old.id]
-        text = json.dumps([asdict(download) for download in self._downloads.values()], indent=1)
-        fresh = self._path.with_name(f".{self._path.name}.new")
-        try:
-            fresh.write_text(text, encoding="utf-8")
-            fresh.replace(self._path)
-        except OSError as error:
-            log.warning("the list of downloads could not be saved: %s", error)
+        self._kept.write(self._downloads.values())
 
     def _read(self) -> list[Download]:
-        try:
-            entries = json.loads(self._path.read_bytes())
-            downloads = [Download(**entry) for entry in entries]
-        except FileNotFoundError:
-            return []
-        except (OSError, ValueError, TypeError) as error:
-            log.warning("%s could not be read (%s); the list begins anew", self._path.name, error)
-            return []
-        return [replace(d, state="queued", bytes_per_s=0.0) if d.state == "running" else d for d in downloads]
+        return [replace(d, state="queued", bytes_per_s=0.0) if d.state == "running" else d for d in self._kept.read()]

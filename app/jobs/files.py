@@ -20,7 +20,7 @@ from app.schema.errors import NotFound
 from app.schema.params import Mode
 
 if sys.platform == "win32":
-    import msvcrt
+    pass
 else:
     import fcntl
 
@@ -57,22 +57,6 @@ def replace_file(path: Path, data: bytes) -> None:
         _remove(temporary)
         raise
     _sync_folder(path.parent)
-
-
-def claim(path: Path) -> FileIO | None:
-    """The file, held until it is closed or the process ends; None while another holds it."""
-    file = path.open("ab", buffering=0)
-    try:
-        if sys.platform == "win32":
-            msvcrt.locking(file.fileno(), msvcrt.LK_NBLCK, 1)
-        else:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError as error:
-        if error.errno in (errno.EACCES, errno.EAGAIN, errno.EDEADLK):
-            file.close()
-            return None
-        # Else the disk knows no locks: be the only one, as a server nearly always is.
-    return file
 
 
 @dataclass(frozen=True, kw_only=True)

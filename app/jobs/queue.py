@@ -18,7 +18,7 @@ from PIL import Image
 from app.engine.client import EngineClient, Pixels, Stop
 from app.jobs.database import Database, JobRow
 from app.jobs.events import EventLog, Subscription
-from app.jobs.files import Outputs, claim, explained
+from app.jobs.files import Outputs, explained
 from app.jobs.inputs import Inputs, not_stored
 from app.jobs.line import EVERYBODY
 from app.jobs.live import LiveJob
@@ -29,6 +29,7 @@ from app.jobs.saved_extras import SavedExtras
 from app.jobs.views import ENDED, JobPreview, JobState, JobView, PictureView, QueueCounts, RequestKey
 from app.jobs.work import OnStarted, Work
 from app.metadata.styles import Style
+from app.schema.disk import claim
 from app.schema.errors import EngineStopped, InvalidParams, NotFound, UnknownName
 from app.schema.params import GenerationParams
 from app.schema.scripts import ScriptCall

@@ -1,6 +1,5 @@
 """The model jobs of this server: a list on the disk, one at work at a time, behind everything else that the machine does."""
 
-import json
 import logging
 import threading
 import time
@@ -8,7 +7,7 @@ from collections import deque
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal
 from uuid import uuid4
@@ -21,6 +20,7 @@ from app.model_jobs.tasks import task_of
 from app.models.hashing import lower_priority
 from app.schema.disk import partial_of
 from app.schema.errors import DarkroomError, NotFound
+from app.schema.kept_list import KeptList
 
 log = logging.getLogger(__name__)
 
@@ -72,9 +72,9 @@ class ModelJobs:
 
     def __init__(self, shelf: Shelf) -> None:
         self.shelf = shelf
-        self._path = shelf.settings.data_dir / "model-jobs.json"
+        self._kept = KeptList(shelf.settings.data_dir / "model-jobs.json", ModelJob, "model jobs")
         self._lock, self._wakes = threading.RLock(), threading.Condition()
-        self._jobs = {job.id: job for job in self._read()}
+        self._jobs = {job.id: job for job in self._kept.read()}
         self._stop: tuple[str, threading.Event] | None = None
         """The job at work, and what ends it."""
         self._closing = threading.Event()
@@ -98,6 +98,7 @@ class ModelJobs:
             self._wakes.notify_all()
         if self._thread is not None:
             self._thread.join()
+        self._kept.close()
 
     def all(self, client: str | None = None) -> list[ModelJob]:
         """All of them, or those of one client; the newest first."""
@@ -239,19 +240,4 @@ class ModelJobs:
     def _write(self) -> None:
         for old in [job for job in self.all() if job.state not in UNENDED][KEPT:]:
             del self._jobs[old.id]
-        fresh = self._path.with_name(f".{self._path.name}.new")
-        try:
-            fresh.write_text(json.dumps([asdict(job) for job in self._jobs.values()], indent=1), encoding="utf-8")
-            fresh.replace(self._path)
-        except OSError as error:
-            log.warning("the list of model jobs could not be saved: %s", error)
-
-    def _read(self) -> list[ModelJob]:
-        try:
-            entries = json.loads(self._path.read_bytes())
-            return [ModelJob(**{**entry, "moves": tuple((str(a), str(b)) for a, b in entry["moves"])}) for entry in entries]
-        except FileNotFoundError:
-            return []
-        except (OSError, ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
-            log.warning("%s could not be read (%s); the list begins anew", self._path.name, error)
-            return []
+        self._kept.write(self._jobs.values())

@@ -112,6 +112,7 @@ class World:
     def close(self) -> None:
         self.engine.free = True
         self.model_jobs.close()
+        self.downloads.close()
         self.jobs.close()
         self.gallery.close()
         self.library.close()

@@ -196,3 +196,15 @@ def test_a_folder_on_another_disk(site: Site, make, lora: bytes, tmp_path: Path,
     assert ended(downloads, downloads.add(site.url + FILE_PATH).id).state == "done"
     assert (tmp_path / "data" / "models" / "Lora" / "some lora.safetensors").read_bytes() == lora
     assert not list((tmp_path / "data" / "models" / ".downloads").iterdir())
+
+
+def test_a_damaged_entry_loses_no_other_download(site: Site, make, lora: bytes, tmp_path: Path) -> None:
+    offered(site, lora)
+    downloads = make()
+    sound = ended(downloads, downloads.add(site.url + FILE_PATH).id)
+    downloads.close()
+    path = tmp_path / "data" / "downloads.json"
+    text = json.dumps([{"id": "7"}, *json.loads(path.read_text())])
+    path.write_text(text)
+    assert [download.id for download in make().all()] == [sound.id]
+    assert path.with_name("downloads.damaged-1.json").read_text() == text

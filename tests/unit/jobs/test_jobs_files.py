@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from app.jobs.files import FileName, Outputs, claim, publish, replace_file
-from app.schema.disk import CannotSave, DiskFull
+from app.jobs.files import FileName, Outputs, publish, replace_file
+from app.schema.disk import CannotSave, DiskFull, claim
 from app.schema.errors import NotFound
 
 DAY = "txt2img-images/2026-11-22"

@@ -240,7 +240,30 @@ def test_kill_9(settings: ServerSettings, catalog: Catalog, folder: Path) -> Non
     jobs.close()
 
 
-def test_a_list_that_cannot_be_read_begins_anew(settings: ServerSettings, catalog: Catalog) -> None:
-    for text in ("[" * 2000, "{}", '[{"id": 1}]', "\x00"):
-        (settings.data_dir / "model-jobs.json").write_text(text)
-        assert ModelJobs(Shelf(settings=settings, catalog=catalog)).all() == []
+def test_a_damaged_list_is_kept_beside_and_what_is_sound_goes_on(
+    settings: ServerSettings, catalog: Catalog, caplog: pytest.LogCaptureFixture
+) -> None:
+    path = settings.data_dir / "model-jobs.json"
+    sound = {"id": "7", "action": {"action": "trash"}, "title": "T", "state": "done", "moves": [["a", "b"]], "of a later version": 1}
+    texts = ("[" * 2000, '{"a": 1}', json.dumps([{"id": 1}, 5, sound]), "\x00")
+    for number, text in enumerate(texts, start=1):
+        path.write_text(text)
+        jobs = ModelJobs(Shelf(settings=settings, catalog=catalog))
+        assert [job.moves for job in jobs.all()] == ([(("a", "b"),)] if number == 3 else [])
+        jobs.close()
+        assert path.with_name(f"model-jobs.damaged-{number}.json").read_text() == text
+        assert "missing" not in caplog.text and f"it is now model-jobs.damaged-{number}.json" in caplog.text
+
+
+def test_another_server_on_the_same_data_folder_keeps_its_jobs_to_itself(jobs, settings: ServerSettings, catalog: Catalog, do) -> None:
+    first = do(**{**MERGE, "custom_name": "one"})
+    path = settings.data_dir / "model-jobs.json"
+    before = path.read_text()
+    second = ModelJobs(Shelf(settings=settings, catalog=catalog))
+    second.start()
+    assert second.all() == []
+    other = second.add(ACTIONS.validate_python({**MERGE, "custom_name": "two"}))
+    assert ended(second, other.id).state == "done"
+    second.close()
+    assert path.read_text() == before
+    assert [job.id for job in jobs.all()] == [first.id]

@@ -153,6 +153,7 @@ def test_a_file_that_jobs_name_stays(settings: ServerSettings, catalog: Catalog,
         with pytest.raises(CannotChange, match="2 jobs that wait or run name it"):
             jobs.add(ACTIONS.validate_python({**FILE, **action}))
     assert jobs.add(ACTIONS.validate_python({**FILE, "action": "verify"})).state == "queued"
+    jobs.close()
 
 
 def test_a_fault_half_way_puts_everything_back(do, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
