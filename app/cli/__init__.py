@@ -8,10 +8,11 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from app.schema.errors import DarkroomError
+from app.schema.errors import DarkroomError, UnknownName
 
 __all__ = ["main"]
 
+COMMANDS = ("serve", "info", "models", "txt2img", "img2img", "test")
 SHORT_WAITS = {"GOMP_SPINCOUNT": "1000", "KMP_BLOCKTIME": "1"}
 """Threads of a CPU forward that wait for each other sleep soon (GNU's and LLVM's OpenMP). By default they spin, and beside a busy
 browser a step then takes ten times as long. Where Linux says how long threads wait for a core, the engine sets GNU's while it works
@@ -26,8 +27,7 @@ def main(argv: Sequence[str] | None = None) -> int:
             if name != "GOMP_SPINCOUNT" or not COUNTS_WAITS.exists():
                 os.environ.setdefault(name, value)
     arguments = list(sys.argv[1:] if argv is None else argv)
-    command = arguments[0] if arguments and arguments[0] in ("info", "models", "txt2img", "img2img", "serve") else "serve"
-    rest = arguments[1:] if arguments[:1] == [command] else arguments
+    command, rest = (arguments[0], arguments[1:]) if arguments and not arguments[0].startswith("-") else ("serve", arguments)
     try:
         return _run(command, rest)
     except DarkroomError as error:
@@ -51,8 +51,10 @@ def _run(command: str, arguments: list[str]) -> int:
             from app.cli.generate import generate
 
             return generate(command, arguments)
-        case _:
+        case "serve":
             from app.cli.flags import server_settings
             from app.server import serve
 
             return serve(server_settings(arguments))
+        case _:
+            raise UnknownName("command", command, COMMANDS)

@@ -23,8 +23,7 @@ def convert(action: Convert, shelf: Shelf) -> Task:
     source, vae = shelf.find(action.kind, action.filename), shelf.vae(action.bake_in_vae)
     if vae is not None and action.kind != "checkpoint":
         raise InvalidParams(f"bake_in_vae is for checkpoints; {source.filename} is none.")
-    if problem := source.problem or read_details(source).problem:  # what came of it could not be used either
-        raise BadModelFile(problem)
+    _check_sound([source] if vae is None else [source, vae])
     target = shelf.new_file(action.kind, action.name, action.folder)
 
     def run(report: Report) -> Done:
@@ -49,6 +48,7 @@ def merge(action: Merge, shelf: Shelf) -> Task:
     _check_family(files)
     loras = [(shelf.find("lora", lora.name), lora.weight) for lora in action.loras]
     vae = shelf.vae(action.bake_in_vae)
+    _check_sound([*files, *(lora for lora, _ in loras), *([vae] if vae is not None else [])])
     target = shelf.new_file("checkpoint", action.custom_name.strip() or _usual_name(action, files), action.folder)
 
     def run(report: Report) -> Done:
@@ -69,6 +69,13 @@ def merge(action: Merge, shelf: Shelf) -> Task:
 
     mixed = " and ".join(file.name for file in (*files, *(lora for lora, _ in loras)))
     return Task(title=f"Merge {mixed} into {target.name}", run=run, makes=target)
+
+
+def _check_sound(files: Sequence[ModelFile]) -> None:
+    """BadModelFile for one of which it is known that it cannot be used: what came of it could not be used either."""
+    for file in files:
+        if problem := file.problem or read_details(file).problem:
+            raise BadModelFile(f"{file.filename}: {problem}")
 
 
 def _check_family(files: Sequence[ModelFile]) -> None:

@@ -77,6 +77,8 @@ class Shelf:
         inside, top = place.resolve(), root.folder.resolve()
         if not inside.is_relative_to(top):
             raise InvalidParams(f"The folder {folder!r} leads out of {root.folder.name}; models stay below it.")
+        if file := next((above for above in (inside, *inside.parents) if above.is_relative_to(top) and above.is_file()), None):
+            raise InvalidParams(f"{file.name} is a file, not a folder. Choose another folder.")
         below = (above for above in (inside, *inside.parents) if above != top and above.is_relative_to(top))
         if root.kind == "checkpoint" and (whole := next(filter(is_diffusers_folder, below), None)) is not None:
             raise InvalidParams(f"{whole.name} is a checkpoint of several files, among which no other one is found. Choose another folder.")

@@ -35,3 +35,8 @@ def test_a_server_whose_parts_cannot_be_built_ends(tmp_path: Path, capsys: pytes
     (tmp_path / "models").write_text("in the way")
     assert main(["serve", "--port", "0", "--data-dir", str(tmp_path)]) == 1
     assert "darkroom: Darkroom could not start: " in capsys.readouterr().err
+
+
+def test_a_mistyped_command_starts_no_server(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["txt2imgg", "--port", "0"]) == 1
+    assert capsys.readouterr().err == "darkroom: There is no command 'txt2imgg'. Did you mean txt2img?\n"

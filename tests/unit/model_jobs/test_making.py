@@ -95,9 +95,10 @@ def test_what_is_refused_at_once(jobs, folder: Path) -> None:
     assert sorted(folder.iterdir()) == before and jobs.all() == []
 
 
-def test_what_has_a_problem_is_not_converted(jobs, catalog: Catalog, folder: Path) -> None:
+def test_what_has_a_problem_is_neither_converted_nor_merged(jobs, catalog: Catalog, folder: Path) -> None:
     """The sentence of its card says why; files that only want another form (`.ckpt`, without a VAE) have none."""
     save_file({"weight": torch.zeros(2, 2)}, folder / "odd.safetensors")
+    (folder.parent / "VAE" / "odd.vae.safetensors").touch()
     (folder.parent / "Lora" / "text.safetensors").write_text("no LoRA" * 9)
     whole = load_file(folder / "tiny-b.safetensors")
     save_file({name: tensor for name, tensor in whole.items() if not name.startswith("first_stage")}, folder / "bare.safetensors")
@@ -106,7 +107,10 @@ def test_what_has_a_problem_is_not_converted(jobs, catalog: Catalog, folder: Pat
     assert problem is not None and catalog.find("bare").problem is None
     with pytest.raises(BadModelFile) as refused:
         jobs.add(ACTIONS.validate_python({**CONVERT, "filename": "odd.safetensors"}))
-    assert str(refused.value) == problem
+    assert str(refused.value) == f"odd.safetensors: {problem}"
+    for other in ({"secondary_model_name": "odd"}, {"bake_in_vae": "odd.vae"}, {"loras": [{"name": "text"}]}):
+        with pytest.raises(BadModelFile):
+            jobs.add(ACTIONS.validate_python({**MERGE, "custom_name": "new", **other}))
     with pytest.raises(BadModelFile, match="it is a text file"):
         jobs.add(ACTIONS.validate_python({**CONVERT, "kind": "lora", "filename": "text.safetensors"}))
     assert jobs.all() == []
@@ -116,11 +120,8 @@ def test_what_has_a_problem_is_not_converted(jobs, catalog: Catalog, folder: Pat
 
 
 def test_what_fails_at_work_leaves_nothing(do, folder: Path, catalog: Catalog) -> None:
-    save_file({name: tensor[:1].clone() for name, tensor in load_file(folder / "tiny-b.safetensors").items()}, folder / "odd.safetensors")
-    catalog.refresh()
     before = sorted(folder.iterdir())
     cases = {
-        "does not fit tiny-a.safetensors": {"secondary_model_name": "odd"},
         "takes longer than": {"discard_weights": "(a+)+$|(.*.*.*.*.*.*.*.*)*Z"},
         "Nothing of tiny-a.safetensors is left": {"discard_weights": "."},
         "whose texts are": {"loras": [{"name": "xl-lin"}]},

@@ -126,6 +126,7 @@ def test_nothing_is_replaced(jobs, folder: Path) -> None:
         "already in Stable-diffusion": {"action": "rename", "name": "tiny-a"},
         "lies in that folder already": {"action": "move", "folder": ""},
         "would be taken for a VAE": {"action": "rename", "name": "x.vae"},
+        "yaml is a file, not a folder": {"action": "move", "folder": "tiny-b.yaml/below"},
     }
     for said, action in cases.items():
         with pytest.raises(DarkroomError, match=said):
