@@ -46,7 +46,8 @@ class Scanner:
     def scan(self, folder: Folder) -> None:
         """The whole folder. One that is not there (a disk that is not mounted) keeps what the index knows of it."""
         if not folder.path.is_dir():
-            log.warning("%s is not there; what the gallery knows of it stays", folder.path)
+            if next(self._index.directories(folder.number), None) is not None:  # else nothing has been drawn yet
+                log.warning("%s is not there; what the gallery knows of it stays", folder.path)
             return
         seen: set[str] = set()
         for directory in self._below(folder, "", seen):

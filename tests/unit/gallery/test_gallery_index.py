@@ -130,12 +130,20 @@ def test_a_renamed_or_deleted_directory(filled, outputs):
     assert names(filled) == ["00002-3.webp", "holiday.png"]
 
 
-def test_a_folder_that_is_not_there_loses_nothing(filled, outputs):
+def test_a_folder_that_is_not_there_loses_nothing(filled, outputs, caplog):
     away = outputs.with_name("away")
     outputs.rename(away)
     filled.scan()
     assert len(names(filled)) == 4
+    assert "what the gallery knows of it stays" in caplog.text
     away.rename(outputs)
+
+
+def test_a_folder_that_has_not_been_made_yet_is_no_loss(gallery, outputs, caplog):
+    outputs.rmdir()
+    gallery.scan()
+    assert not caplog.text
+    outputs.mkdir()
 
 
 def test_what_is_no_picture_is_left_out(gallery, make, outputs):
