@@ -79,6 +79,8 @@ def settings_from(flags: Mapping[str, Any], environ: Mapping[str, str]) -> Serve
         return ServerSettings.model_validate({**values, "data_dir": data_dir.absolute()})
     except ValidationError as error:
         first = error.errors()[0]
+        if first["type"] == "string_pattern_mismatch":  # the description has examples, the message a regular expression
+            first["msg"] = str(ServerSettings.model_fields[str(first["loc"][0])].description).rstrip(".")
         raise InvalidParams(f"{'.'.join(map(str, first['loc']))}: {first['msg']} (given: {str(first.get('input'))[:60]!r}).") from error
 
 

@@ -99,7 +99,11 @@ def _parse(text: bytes) -> dict[str, Any]:
         entries = json.loads(text.decode(), object_pairs_hook=unique)
         if b"\\u" in text:
             json.dumps(entries, ensure_ascii=False).encode()  # an escape may be half a character, which is no text
-    except (ValueError, RecursionError) as error:
+    except RecursionError as error:
+        raise BadModelFile("The file's header is damaged (it is nested too deep). Download it again.") from error
+    except UnicodeError as error:
+        raise BadModelFile("The file's header is damaged (it is no UTF-8 text). Download it again.") from error
+    except ValueError as error:
         raise BadModelFile(f"The file's header is damaged ({error}). Download it again.") from error
     if not isinstance(entries, dict):
         raise BadModelFile("The file's header is damaged: it is no JSON object. Download it again.")

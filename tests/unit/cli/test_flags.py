@@ -55,7 +55,13 @@ def test_a_flag_that_does_not_exist_is_warned_of(tmp_path: Path, capsys: pytest.
 
 @pytest.mark.parametrize(
     ("flags", "word"),
-    [(["--port", "many"], "port"), (["--port", "70000"], "port"), (["--dtype", "fp12"], "dtype"), (["--max-rows", "0"], "max_rows")],
+    [
+        (["--port", "many"], "port"),
+        (["--port", "70000"], "port"),
+        (["--dtype", "fp12"], "dtype"),
+        (["--max-rows", "0"], "max_rows"),
+        (["--vram-budget", "NaN"], "vram_budget: .* e.g. 6G or 80%"),
+    ],
 )
 def test_a_wrong_value_is_named(tmp_path: Path, flags: list[str], word: str) -> None:
     with pytest.raises(InvalidParams, match=word):

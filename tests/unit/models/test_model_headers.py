@@ -100,9 +100,9 @@ ENTRY = {"dtype": "F16", "shape": [2], "data_offsets": [0, 4]}
     [
         (b'{"a": ', "header is damaged"),
         (b"{" + b"[" * 5, "header is damaged"),
-        (b'{"a":' + b"[" * 200_000, "header is damaged"),
+        (b'{"a":' + b"[" * 200_000, "it is nested too deep"),
         (b'{"a": {"dtype": "F16"}, "a": {"dtype": "F16"}}', "stands twice"),
-        (b"{\xff}", "header is damaged"),
+        (b"{\xff}", "it is no UTF-8 text"),
         ({"a": 3}, "damaged at tensor 'a'"),
         ({"a": {**ENTRY, "shape": [-2]}}, "damaged at tensor 'a'"),
         ({"a": {**ENTRY, "shape": [2.0]}}, "damaged at tensor 'a'"),
