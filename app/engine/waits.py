@@ -3,8 +3,8 @@
 A forward has thousands of places where its threads meet. Waiting awake (GNU's OpenMP: some milliseconds of spinning) costs nothing
 where every thread has a core; where another program takes one, whoever waits spins through the time that the other needs, and a
 picture takes fifty times as long. Asleep it takes twice as long on a quiet machine, and beside others no longer than that.
-GNU's OpenMP has no call for it, but it spins a thousandth as long while it knows of more threads than there are cores: so a team
-that has nothing to do is held as long as others are at work (`gomp_throttled_spin_count_var` in its documentation and source).
+GNU's OpenMP has no call for it, but it spins 100 times in place of 300,000 while it has more threads than there are cores (libgomp's
+manual, GOMP_SPINCOUNT): so a team that has nothing to do is held as long as others are at work.
 """
 
 import logging
