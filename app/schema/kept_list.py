@@ -3,7 +3,6 @@
 import json
 import logging
 from collections.abc import Iterable
-from dataclasses import asdict
 from itertools import count
 from pathlib import Path
 from typing import Generic, TypeVar
@@ -34,13 +33,14 @@ class KeptList(Generic[T]):
             self._claim.close()
             self._claim = None
 
-    def write(self, records: Iterable[object]) -> None:
+    def write(self, records: Iterable[T]) -> None:
         """In place of what was there; a disk that does not take it is warned of."""
         if self._claim is None:
             return
         fresh = self._path.with_name(f".{self._path.name}.new")
         try:
-            fresh.write_text(json.dumps([asdict(record) for record in records], indent=1), encoding="utf-8")  # type: ignore[call-overload]  # T is a dataclass
+            entries = [self._record.dump_python(record, mode="json") for record in records]
+            fresh.write_text(json.dumps(entries, indent=1), encoding="utf-8")
             fresh.replace(self._path)
         except OSError as error:
             log.warning("the list of %s could not be saved: %s", self._what, error.strerror or error)

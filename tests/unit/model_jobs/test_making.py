@@ -120,8 +120,15 @@ def test_what_has_a_problem_is_neither_converted_nor_merged(jobs, catalog: Catal
 
 
 def test_what_fails_at_work_leaves_nothing(do, folder: Path, catalog: Catalog) -> None:
+    first = "model.diffusion_model.input_blocks.0.0.weight"
+    inpainting = load_file(folder / "tiny-b.safetensors")
+    inpainting[first] = torch.zeros(len(inpainting[first]), 9, 3, 3)
+    save_file(inpainting, folder / "more-channels.safetensors")
+    catalog.refresh()
+    assert catalog.find("more-channels").problem is None
     before = sorted(folder.iterdir())
     cases = {
+        "does not fit tiny-a.safetensors": {"secondary_model_name": "more-channels"},
         "takes longer than": {"discard_weights": "(a+)+$|(.*.*.*.*.*.*.*.*)*Z"},
         "Nothing of tiny-a.safetensors is left": {"discard_weights": "."},
         "whose texts are": {"loras": [{"name": "xl-lin"}]},
