@@ -30,7 +30,7 @@ _USED = frozenset(
 
 
 class NovelAI:
-    """Reads as A1111 does: Clip skip 2 and ENSD 31337 belong to every picture of theirs."""
+    """Shows what A1111 does, Clip skip 2 and ENSD 31337 for every picture of theirs; `infotext` also has what it leaves out."""
 
     name = "novelai"
 
@@ -42,9 +42,12 @@ class NovelAI:
         if said is None:
             return None
         plain = _as_a1111(items, said, record)
-        if "prompt" not in said and "width" not in said:  # 2022: A1111 knows all of it
-            weighed = _as_a1111(items, said, record, novelai_weights)
-            return Recipe(self.name, plain, comment) if weighed == plain else Recipe(self.name, plain, comment, (WEIGHED,), usable=weighed)
+        if "prompt" not in said and "width" not in said:  # 2022: A1111 knows all of it but the model
+            model = items.get("Source", "")
+            infotext, weighed = (_as_a1111(items, said, record, weigh, model) for weigh in (str, novelai_weights))
+            if weighed == infotext:
+                return Recipe(self.name, infotext, comment, shown=plain)
+            return Recipe(self.name, infotext, comment, (WEIGHED,), shown=plain, usable=weighed)
         told = Told(_prompt(said, items), _negative(said))
         told.put("Steps", said.get("steps"))
         told.put_sampler(said.get("sampler"), said.get("noise_schedule"))
@@ -81,8 +84,8 @@ def _is_theirs(items: Mapping[str, str]) -> bool:
     return '"request_type"' in comment or '"signed_hash"' in comment
 
 
-def _as_a1111(items: Mapping[str, str], said: Mapping[str, Any], record: PictureRecord, weigh: Weigh = str) -> str:
-    """The infotext that A1111 makes of it."""
+def _as_a1111(items: Mapping[str, str], said: Mapping[str, Any], record: PictureRecord, weigh: Weigh = str, model: str = "") -> str:
+    """The infotext that A1111 makes of it, which has no model."""
     sampler = said.get("sampler")
     fields = [
         ("Steps", said.get("steps")),
@@ -90,6 +93,7 @@ def _as_a1111(items: Mapping[str, str], said: Mapping[str, Any], record: Picture
         ("CFG scale", said.get("scale")),
         ("Seed", said.get("seed")),
         ("Size", f"{record.width}x{record.height}"),
+        ("Model", model or None),
         ("Clip skip", 2),
         ("ENSD", 31337),
     ]
