@@ -12,7 +12,9 @@ from pathlib import Path
 from typing import Any, Literal
 from uuid import uuid4
 
-from app.model_jobs.actions import ACTIONS, Action
+from pydantic import ValidationError
+
+from app.model_jobs.actions import ACTIONS, Action, Move, Rename
 from app.model_jobs.moving import finish
 from app.model_jobs.shelf import Shelf
 from app.model_jobs.task import Done, Report, Stopped
@@ -223,7 +225,11 @@ class ModelJobs:
             with suppress(OSError):
                 Path(job.partial).unlink(missing_ok=True)
         moves = [(Path(before), Path(now)) for before, now in job.moves]
-        done = finish(job.action["kind"], job.action["filename"], moves, self.shelf) if moves else None
+        try:
+            action = ACTIONS.validate_python(job.action)
+        except ValidationError:  # a list that somebody changed
+            action = None
+        done = finish(action.kind, action.filename, moves, self.shelf) if isinstance(action, Rename | Move) else None
         if done is None:
             self._end(job.id, state="interrupted", error=INTERRUPTED)
         else:

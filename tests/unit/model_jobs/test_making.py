@@ -263,6 +263,22 @@ def test_a_damaged_list_is_kept_beside_and_what_is_sound_goes_on(
         assert "missing" not in caplog.text and f"it is now model-jobs.damaged-{number}.json" in caplog.text
 
 
+@pytest.mark.parametrize("state", ["running", "queued"])
+def test_a_job_that_somebody_changed_in_the_list_stops_neither_the_server_nor_the_others(
+    settings: ServerSettings, catalog: Catalog, folder: Path, state: str
+) -> None:
+    """An action without a kind cannot be ended, nor done."""
+    moves = [[str(folder / "gone.safetensors"), str(folder / "tiny-b.safetensors")]]
+    odd = {"id": "7", "action": {"action": "move"}, "title": "T", "state": state, "moves": moves, "created": 1}
+    (settings.data_dir / "model-jobs.json").write_text(json.dumps([odd]))
+    jobs = ModelJobs(Shelf(settings=settings, catalog=catalog))
+    jobs.start()
+    assert ended(jobs, jobs.add(ACTIONS.validate_python({**MERGE, "custom_name": "new"})).id).state == "done"
+    job = jobs.get("7")
+    jobs.close()
+    assert job.state == ("interrupted" if state == "running" else "failed") and job.error
+
+
 def test_another_server_on_the_same_data_folder_keeps_its_jobs_to_itself(jobs, settings: ServerSettings, catalog: Catalog, do) -> None:
     first = do(**{**MERGE, "custom_name": "one"})
     path = settings.data_dir / "model-jobs.json"
