@@ -6,17 +6,8 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
+from tools.pocket.attention import attention
 from tools.pocket.fast_norm import norm
-
-
-def attention(q, k, v):
-    """Scaled dot-product attention; spelled out for training on a CPU, where the fused backward pass is very slow."""
-    if torch.is_grad_enabled() and q.device.type == "cpu":
-        b, h, n, d = q.shape
-        q, k, v = (t.reshape(b * h, -1, d) for t in (q * d**-0.5, k, v))
-        weights = torch.bmm(q, k.transpose(1, 2)).softmax(-1, dtype=torch.bfloat16 if q.dtype == torch.bfloat16 else None)
-        return torch.bmm(weights, v).view(b, h, n, d)
-    return F.scaled_dot_product_attention(q, k, v)
 
 
 def timestep_embedding(t, dim):

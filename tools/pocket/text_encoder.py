@@ -1,8 +1,9 @@
 """The text encoder (CLIPTextModel) with the parameter names of SD 1.x files, without the prefix `cond_stage_model.transformer.`"""
 
 import torch
-import torch.nn.functional as F
 from torch import nn
+
+from tools.pocket.attention import attention
 
 
 class ClipAttention(nn.Module):
@@ -14,8 +15,7 @@ class ClipAttention(nn.Module):
     def forward(self, x):
         b, n, c = x.shape
         q, k, v = (f(x).view(b, n, self.heads, c // self.heads).transpose(1, 2) for f in (self.q_proj, self.k_proj, self.v_proj))
-        y = F.scaled_dot_product_attention(q, k, v, is_causal=True)
-        return self.out_proj(y.transpose(1, 2).reshape(b, n, c))
+        return self.out_proj(attention(q, k, v, causal=True).transpose(1, 2).reshape(b, n, c))
 
 
 class ClipMlp(nn.Module):

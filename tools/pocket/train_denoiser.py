@@ -12,16 +12,14 @@ from pathlib import Path
 
 import torch
 
-from app.prompt import Tokenizer
-from tools.pocket.autoencoder import AutoencoderKL
-from tools.pocket.caption_pool import KEPT, caption_pool, full_table, small_table
+from tools.pocket.cached import add_options, make_cached
+from tools.pocket.caption_pool import KEPT, full_table, small_table
 from tools.pocket.checkpoint_file import TOKEN_TABLE, write_parts
 from tools.pocket.denoiser import UNetModel
-from tools.pocket.pictures import BACKGROUNDS, DATA, choose, compose, load_data
 from tools.pocket.sizes import SIZES
 from tools.pocket.start import starting_parts
 from tools.pocket.text_encoder import CLIPTextModel
-from tools.pocket.training import Clock, Ema, alphas_cumprod, autocast
+from tools.pocket.training import Clock, Ema, alphas_cumprod, autocast, optimizer_of
 
 MIN_SNR_GAMMA = 5
 MIN_CLEAN_WEIGHT = 0.25
@@ -37,29 +35,8 @@ MISLED_RATE = 0.5
 SAVE_EVERY_S = 240
 
 
-@torch.no_grad()
-def cache_latents(autoencoder, rgba, sizes, variants, device):
-    """Every picture on `variants` backgrounds: fp16 latents of unit deviation, the picture's number, the colour's name."""
-    names = list(BACKGROUNDS)
-    latents, owners, backgrounds = [], [], []
-    for variant in range(variants):
-        for start in range(0, len(rgba), 32):
-            part = rgba[start : start + 32].to(device)
-            chosen = ["white" if variant == 0 or random.random() < 0.3 else random.choice(names) for _ in part]
-            shift = (random.randint(-4, 4), random.randint(-4, 4)) if variant else (0, 0)
-            scale = random.choice((0.95, 0.9, 0.85)) if variant else 0.92
-            x = compose(part, torch.tensor([BACKGROUNDS[c] for c in chosen]), scale, shift)
-            with autocast(device):
-                mean, _ = autoencoder.encode(x)
-            latents.append((mean * sizes.scale_factor).half().cpu())
-            owners += range(start, start + len(part))
-            backgrounds += chosen
-    return torch.cat(latents), torch.tensor(owners), backgrounds
-
-
 def arguments():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--data", type=Path, default=DATA)
     parser.add_argument("--model", type=Path, help="a checkpoint to train on; without one, fresh networks (and a useless autoencoder)")
     parser.add_argument("--size", choices=SIZES, default="small", help="of fresh networks")
     parser.add_argument("--out", type=Path, required=True, help="a checkpoint, in full precision")
@@ -68,21 +45,10 @@ def arguments():
     parser.add_argument("--batch", type=int)
     parser.add_argument("--lr", type=float, default=8e-4)
     parser.add_argument("--ema", type=float, default=0.999)
-    parser.add_argument("--variants", type=int, help="backgrounds a picture")
-    parser.add_argument("--captions", type=int, default=8, help="captions a latent")
-    parser.add_argument("--popular", action="store_true", help="only the well-known concepts")
-    parser.add_argument("--names", type=Path, help="a file with one label a line: only these concepts")
-    parser.add_argument("--style", help="only this style")
     parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--keep-text", action="store_true", help="the text encoder stays as `train_text_encoder` left it")
+    add_options(parser)
     return parser.parse_args()
-
-
-def optimizer_of(parameters, rate):
-    """AdamW without decay of biases and norms."""
-    decayed = [p for p in parameters if p.ndim > 1]
-    plain = [p for p in parameters if p.ndim <= 1]
-    groups = [{"params": decayed, "weight_decay": 0.01}, {"params": plain, "weight_decay": 0.0}]
-    return torch.optim.AdamW(groups, lr=rate, betas=(0.9, 0.98), fused=True)
 
 
 class Batches:
@@ -148,23 +114,15 @@ def main():
     cuda, device = args.device.startswith("cuda"), args.device
     clock = Clock(args.minutes, None if cuda else torch.get_num_threads())
     parts = starting_parts(args.model, args.size)
-    labels = set(args.names.read_text(encoding="utf-8").lower().split("\n")) if args.names else None
-    rgba, records = choose(*load_data(args.data), style=args.style, labels=labels, popular=args.popular)
-    autoencoder = AutoencoderKL(parts.sizes).to(device).eval().requires_grad_(False)
-    autoencoder.load_state_dict(parts.autoencoder)
-    latents, owners, backgrounds = cache_latents(autoencoder, rgba, parts.sizes, args.variants or (24 if cuda else 6), device)
-    print(f"{len(records)} pictures, {len(latents)} latents, deviation {latents.float().std():.3f}, {clock.elapsed:.0f} s", flush=True)
-    pool, used = caption_pool(Tokenizer(), records, owners, backgrounds, args.captions)
-    print(f"{pool.shape[0] * pool.shape[1]} captions, {len(used)} tokens in use, {clock.elapsed:.0f} s", flush=True)
-
+    latents, pool, used, chance = make_cached(args, parts, device)
     unet, text = UNetModel(parts.sizes).to(device), CLIPTextModel(parts.sizes.with_vocabulary(len(used) + 1)).to(device)
     unet.load_state_dict(parts.denoiser)
     text.load_state_dict(parts.text_encoder | {TOKEN_TABLE: small_table(parts.text_encoder[TOKEN_TABLE], used)})
     if not cuda:
         unet = unet.to(memory_format=torch.channels_last)
-    parameters = [*unet.parameters(), *text.parameters()]
+    text.requires_grad_(not args.keep_text)
+    parameters = [p for network in (unet, text) for p in network.parameters() if p.requires_grad]
     optimizer, ema = optimizer_of(parameters, args.lr), Ema(parameters, args.ema)
-    chance = torch.tensor([records[i]["weight"] for i in owners.tolist()])
     batches = Batches(latents, pool, chance, args.batch or (512 if cuda else 16), device)
 
     def save():

@@ -1,4 +1,4 @@
-"""What both trainings share: a clock that ends them, averaged weights, mixed precision, the noise schedule."""
+"""What the trainings share: a clock that ends them, the optimizer, averaged weights, mixed precision, the noise schedule."""
 
 import math
 import time
@@ -50,6 +50,14 @@ class Ema:
             kept = p.detach().clone()
             p.copy_(s)
             s.copy_(kept)
+
+
+def optimizer_of(parameters, rate):
+    """AdamW without decay of biases and norms."""
+    decayed = [p for p in parameters if p.ndim > 1]
+    plain = [p for p in parameters if p.ndim <= 1]
+    groups = [{"params": decayed, "weight_decay": 0.01}, {"params": plain, "weight_decay": 0.0}]
+    return torch.optim.AdamW(groups, lr=rate, betas=(0.9, 0.98), fused=True)
 
 
 def autocast(device):

@@ -9,12 +9,16 @@ from safetensors import safe_open
 
 from app.prompt import Tokenizer
 from tests.support.paths import ROOT
+from tools.pocket.attention import attention
 from tools.pocket.caption_pool import END, KEPT, START, caption_pool, full_table, small_table
 from tools.pocket.checkpoint_file import TOKEN_TABLE, read_parts, write_parts
 from tools.pocket.evaluate import concepts, nearest
 from tools.pocket.export import yaml_of
 from tools.pocket.pictures import BACKGROUNDS, DATA, choose, compose, load_data
+from tools.pocket.sizes import SIZES
+from tools.pocket.text_encoder import CLIPTextModel
 from tools.pocket.train_denoiser import NOISY_FROM, Batches
+from tools.pocket.train_text_encoder import CELL, Foretelling, Targets, told_apart
 
 SHIPPED = ROOT / "models" / "Stable-diffusion" / "pocket-emoji-v2.safetensors"
 
@@ -80,3 +84,24 @@ def test_every_row_is_to_become_what_its_caption_says() -> None:
     assert torch.allclose(meant[captioned], latents[ids[captioned, 1] - 10].float(), atol=1e-3)
     assert 0.6 < float((t >= NOISY_FROM).float().mean()) < 0.8
     assert bool((weight > 0).all())
+
+
+@pytest.mark.parametrize("causal", [False, True])
+def test_attention_spelled_out_is_the_fused_one(causal: bool) -> None:
+    q, k, v = torch.randn(3, 2, 3, 5, 4)
+    spelled = attention(q, k, v, causal=causal)
+    with torch.no_grad():
+        assert torch.allclose(attention(q, k, v, causal=causal), spelled, atol=1e-5)
+
+
+def test_what_a_text_is_to_tell_gives_the_picture_back() -> None:
+    torch.manual_seed(0)
+    latents = torch.randn(70, 4, 16, 16)  # fewer than principal components: nothing is lost
+    latents -= latents.mean(0, keepdim=True)
+    targets = Targets.of(latents)
+    joined = torch.nn.functional.fold(targets.cells.transpose(1, 2) * targets.deviation, (16, 16), CELL, stride=CELL)
+    assert torch.allclose(joined, latents, atol=1e-5)
+    assert torch.allclose((targets.whole * targets.scale) @ targets.axes, latents.flatten(1), atol=1e-4)
+    model = Foretelling(CLIPTextModel(SIZES["small"].with_vocabulary(80)), SIZES["small"].text_width, targets)
+    pool = torch.tensor([[[0, 2 + owner] + [1] * (KEPT - 2)] for owner in range(70)], dtype=torch.int32)
+    assert max(told_apart(model, latents, pool, targets)) < 0.2, "nothing was taught"
