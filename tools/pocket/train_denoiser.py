@@ -127,8 +127,10 @@ def main():
 
     def save():
         ema.swap()
-        state = {name: value.detach().float().cpu() for name, value in text.state_dict().items()}
-        state[TOKEN_TABLE] = full_table(state[TOKEN_TABLE], used, parts.sizes.vocab)
+        state = parts.text_encoder
+        if not args.keep_text:
+            state = {name: value.detach().float().cpu() for name, value in text.state_dict().items()}
+            state[TOKEN_TABLE] = full_table(state[TOKEN_TABLE], used, parts.sizes.vocab)
         write_parts(args.out, parts._replace(denoiser=unet.state_dict(), text_encoder=state), dtype=torch.float32)
         ema.swap()
 
