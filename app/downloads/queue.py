@@ -12,7 +12,7 @@ from uuid import uuid4
 
 from app.downloads.errors import Stopped, WrongFile
 from app.downloads.landing import checked_kind, folder_of, land, safe_file_name
-from app.downloads.sources import Sites, find_offer, shown_address, split_token
+from app.downloads.sources import Sites, check_wish, find_offer, shown_address, split_token
 from app.downloads.transfer import Limits, Wanted, discard, fetch
 from app.models.folders import Kind
 from app.schema.errors import DarkroomError, NotFound
@@ -125,11 +125,12 @@ class Downloads:
         return download
 
     def add(self, typed: str, kind: Kind | None = None, client: str = "") -> Download:
-        """A file to be had: an address, a page at Civitai, a hash. What it is, is asked when its turn comes.
+        """A file to be had: an address, a page at Civitai, a hash (else InvalidParams). What it is, is asked when its turn comes.
 
         The same wish twice is one download, which goes on if it has failed or was paused; but nobody's wish moves another client's.
         """
         asked, token = split_token(typed.strip(), self._sites)
+        check_wish(asked, self._sites, self._limits.way)
         with self._lock:
             own = self.all(client if self._settings.public else None)
             same = next((download for download in own if download.asked == asked and download.state != "done"), None)

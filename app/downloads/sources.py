@@ -15,7 +15,7 @@ from urllib.parse import parse_qsl, urlencode, urlunsplit
 from app.downloads.ask import MAX_JSON_BYTES, Busy, Way, asked
 from app.downloads.errors import DownloadFailed
 from app.models.folders import Kind
-from app.remote import taken_apart
+from app.remote import place_of, taken_apart
 from app.schema.errors import InvalidParams
 
 _HASH = re.compile(r"[0-9a-fA-F]{8,64}")
@@ -63,24 +63,38 @@ class Offer:
     """What Civitai says of the version: kept beside the file."""
 
 
+def check_wish(typed: str, sites: Sites, way: Way) -> None:
+    """InvalidParams for what cannot be a file, as far as it can be told without asking anybody."""
+    if _HASH.fullmatch(typed):
+        return
+    parts = taken_apart(typed)
+    if parts.scheme not in ("http", "https"):
+        raise InvalidParams("Give the address of a file, of a page at Civitai, or a file's hash.")
+    place = place_of(typed, "a file")
+    if not place.secure and not way.plain_http:
+        raise InvalidParams(f"{place.host} would send the file without TLS (http). Only https addresses are used.")
+    if parts.netloc == taken_apart(sites.civitai).netloc:
+        if not (_VERSION.fullmatch(parts.path) or _MODEL.match(parts.path) or _version_in(parts.query)):
+            raise InvalidParams("Give the address of a model's page at Civitai, or of one of its versions.")
+    elif parts.netloc == taken_apart(sites.hugging_face).netloc and not _HUGGING_FACE_FILE.fullmatch(parts.path):
+        raise InvalidParams("Give the address of one file at Hugging Face (.../blob/main/NAME.safetensors).")
+
+
 def find_offer(typed: str, sites: Sites, way: Way) -> Offer:
     """The file that was meant. InvalidParams for what is no address and no hash; DownloadFailed where a site does not know it."""
     typed = typed.strip()
+    check_wish(typed, sites, way)
     if _HASH.fullmatch(typed):
         return _version(sites, way, f"/api/v1/model-versions/by-hash/{typed}", typed)
     parts = taken_apart(typed)
-    if parts.netloc and parts.netloc == taken_apart(sites.civitai).netloc:
+    if parts.netloc == taken_apart(sites.civitai).netloc:
         return _from_civitai(typed, sites, way)
-    if parts.netloc and parts.netloc == taken_apart(sites.hugging_face).netloc:
-        found = _HUGGING_FACE_FILE.fullmatch(parts.path)
-        if found is None:
-            raise InvalidParams("Give the address of one file at Hugging Face (.../blob/main/NAME.safetensors).")
+    found = _HUGGING_FACE_FILE.fullmatch(parts.path)
+    if found is not None and parts.netloc == taken_apart(sites.hugging_face).netloc:
         repository, revision, path = found.groups()
         url = f"{sites.hugging_face}/{repository}/resolve/{revision}/{path}"
         sha256 = _linked_hash(url, sites, way)
         return Offer(url=url, name=path.rpartition("/")[2], sha256=sha256, page=f"{sites.hugging_face}/{repository}")
-    if parts.scheme not in ("http", "https"):
-        raise InvalidParams("Give the address of a file, of a page at Civitai, or a file's hash.")
     return Offer(url=typed)
 
 
@@ -109,15 +123,19 @@ def _from_civitai(typed: str, sites: Sites, way: Way) -> Offer:
         offer = _version(sites, way, f"/api/v1/model-versions/{found[1]}", found[1])
         asked_for = {name: value for name, value in query.items() if name in ("type", "format", "size", "fp")}
         return replace(offer, url=f"{sites.civitai}{parts.path}?{urlencode(asked_for)}", sha256=None) if asked_for else offer
-    if (version := query.get("modelVersionId", "")).isdigit():
+    if version := _version_in(parts.query):
         return _version(sites, way, f"/api/v1/model-versions/{version}", version)
-    if found := _MODEL.match(parts.path):
-        model = _json(sites, way, f"/api/v1/models/{found[1]}")
-        versions = [v for v in model.get("modelVersions", []) if isinstance(v, dict)]
-        if not versions:
-            raise DownloadFailed(f"Civitai's model {found[1]} has no file to be had.")
-        return _offer(sites, versions[0] | {"model": {"name": model.get("name"), "type": model.get("type")}, "modelId": int(found[1])})
-    raise InvalidParams("Give the address of a model's page at Civitai, or of one of its versions.")
+    number = parts.path.split("/")[2]  # `check_wish` has seen that it is one
+    model = _json(sites, way, f"/api/v1/models/{number}")
+    versions = [v for v in model.get("modelVersions", []) if isinstance(v, dict)]
+    if not versions:
+        raise DownloadFailed(f"Civitai's model {number} has no file to be had.")
+    return _offer(sites, versions[0] | {"model": {"name": model.get("name"), "type": model.get("type")}, "modelId": int(number)})
+
+
+def _version_in(query: str) -> str:
+    version = dict(parse_qsl(query)).get("modelVersionId", "")
+    return version if version.isdecimal() else ""
 
 
 def _version(sites: Sites, way: Way, path: str, asked_for: str) -> Offer:

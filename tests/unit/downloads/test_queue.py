@@ -141,13 +141,35 @@ def test_a_token_in_an_address_is_used_and_neither_shown_nor_written(site: Site,
     assert not any("planted-secret" in path for path, _ in site.asked)
 
 
-def test_what_cannot_be_meant(make) -> None:
+@pytest.mark.parametrize(
+    ("typed", "words"),
+    [
+        ("http://[x", "no address"),
+        ("", "address of a file, of a page at Civitai, or a file's hash"),
+        ("not an address", "or a file's hash"),
+        ("file:///etc/passwd", "or a file's hash"),
+        ("javascript:alert(1)", "or a file's hash"),
+        ("abcdef", "or a file's hash"),
+        ("http://127.0.0.1:99999/x", "name a server"),
+        ("https://", "name a server"),
+        ("https://ada:secret@example.org/x.safetensors", "name a server"),
+        ("CIVITAI/user/ada", "a model's page at Civitai"),
+        ("CIVITAI/models/x?modelVersionId=²", "a model's page at Civitai"),
+        ("http://127.0.0.1:1/ada/model", "one file at Hugging Face"),
+    ],
+)
+def test_what_cannot_be_meant_is_refused_at_once(site: Site, make, typed: str, words: str) -> None:
     downloads = make()
-    with pytest.raises(InvalidParams):
-        downloads.add("http://[x")
-    for typed in ("not an address", "http://127.0.0.1:99999/x", "file:///etc/passwd", "javascript:alert(1)", "https://"):
-        download = ended(downloads, downloads.add(typed).id)
-        assert download.state == "failed" and download.error
+    with pytest.raises(InvalidParams, match=words):
+        downloads.add(typed.replace("CIVITAI", site.url))
+    assert not downloads.all() and not site.asked
+
+
+def test_an_address_without_tls_is_refused_at_once(tmp_path: Path, site: Site) -> None:
+    downloads = Downloads(ServerSettings(data_dir=tmp_path), Sites())
+    with pytest.raises(InvalidParams, match="Only https addresses are used"):
+        downloads.add(f"{site.url}/x.safetensors")
+    downloads.close()
 
 
 def test_the_same_wish_twice_is_one(site: Site, make, lora: bytes) -> None:
