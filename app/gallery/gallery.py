@@ -30,6 +30,8 @@ log = logging.getLogger(__name__)
 OUTPUTS = 0
 RESCAN_S = 900.0
 """Folders on other machines do not tell of changes: everything is looked through again after so long."""
+_OF_THE_SYSTEM = (Path("/proc"), Path("/sys"), Path("/dev"))
+"""What is in them changes without end, and may not end."""
 _WAKE_MS = 500
 _SETTLE_MS = 400
 
@@ -188,6 +190,8 @@ class Gallery:
         if not given.strip() or "\x00" in given or not path.is_absolute() or not path.is_dir():
             raise InvalidParams(f"There is no folder {given.strip()[:200]!r}: give its whole path.")
         path = path.resolve()
+        if any(path.is_relative_to(place) for place in _OF_THE_SYSTEM):
+            raise InvalidParams(f"{path} is no folder of files but the system's own.")
         for folder in self.folders():
             other = folder.path.resolve()
             if path.is_relative_to(other) or other.is_relative_to(path):

@@ -1,5 +1,6 @@
 """Finds the model files below a folder."""
 
+import functools
 import logging
 import os
 import stat
@@ -14,6 +15,12 @@ from app.models.png_embedding import holds_embedding
 log = logging.getLogger(__name__)
 
 _DEEPEST = 32
+
+
+@functools.lru_cache(maxsize=10_000)
+def _once(level: int, message: str) -> None:
+    """Into the log; the same is not said again at every scan."""
+    log.log(level, message)
 
 
 @dataclass(frozen=True)
@@ -62,7 +69,7 @@ def _scan(root: Root, folder: Path, prefix: str, depth: int) -> Iterator[FoundFi
         with os.scandir(folder) as entries:
             found = list(entries)
     except OSError as error:
-        log.warning("the folder %s cannot be read: %s", folder, error)
+        _once(logging.WARNING, f"the folder {folder} cannot be read: {error}")
         return
     whole = root.kind == "checkpoint" and any(entry.name == MARK for entry in found) and is_diffusers_folder(folder)
     if whole and (file := _folder(folder, prefix.rstrip("/") or folder.name)) is not None:
@@ -79,7 +86,8 @@ def _scan(root: Root, folder: Path, prefix: str, depth: int) -> Iterator[FoundFi
                 if (file := _folder(folder / entry.name, prefix + entry.name)) is not None:
                     yield file
                 continue
-            log.info("%s is a link to a folder and is not followed; link its files, or name it with --ckpt-dir", folder / entry.name)
+            link = folder / entry.name
+            _once(logging.INFO, f"{link} is a link to a folder and is not followed; link its files, or name it with --ckpt-dir")
 
 
 def _leads_to_folder(link: Path) -> bool:
@@ -104,7 +112,7 @@ def _file(kind: Kind, path: Path, filename: str) -> FoundFile | None:
         filename.encode()
         state = path.stat()
     except (OSError, UnicodeEncodeError) as error:
-        log.warning("the file %r cannot be listed: %s", str(path), error)
+        _once(logging.WARNING, f"the file {str(path)!r} cannot be listed: {error}")
         return None
     if not stat.S_ISREG(state.st_mode) or (path.suffix.lower() == ".png" and not holds_embedding(path)):
         return None
@@ -116,5 +124,5 @@ def _folder(path: Path, filename: str) -> FoundFile | None:
         filename.encode()
         return FoundFile("checkpoint", path, filename, *state_of(path), is_folder=True)
     except (OSError, UnicodeEncodeError) as error:
-        log.warning("the folder %r cannot be listed: %s", str(path), error)
+        _once(logging.WARNING, f"the folder {str(path)!r} cannot be listed: {error}")
         return None

@@ -166,6 +166,13 @@ def test_folders_that_cannot_be_added(gallery, given):
         gallery.add_folder(given)
 
 
+@pytest.mark.skipif(not Path("/proc").is_dir(), reason="only where the system shows itself as files")
+def test_the_systems_own_folders_cannot_be_added(gallery):
+    for given in ("/proc", "/proc/self", "/dev"):
+        with pytest.raises(InvalidParams, match="the system's own"):
+            gallery.add_folder(given)
+
+
 def test_folders_within_each_other(gallery, outputs, tmp_path):
     (outputs / "below").mkdir()
     for path in (outputs, outputs / "below", tmp_path):
