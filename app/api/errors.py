@@ -69,6 +69,8 @@ def _sentence(found: Mapping[str, Any]) -> str:
     if found["type"] in ("union_tag_not_found", "union_tag_invalid"):  # pydantic speaks of its discriminators
         where = (*where, context["discriminator"].strip("'"))
         said = f"has to be one of {context['expected_tags']}" if "expected_tags" in context else "is missing, or is no text"
+    if found["type"] == "string_pattern_mismatch":  # which it shows as a regular expression
+        said = "is not of the form that it should have; /docs describes it"
     return f"{'.'.join(map(str, where)) or 'body'}: {said.removeprefix('Value error, ')}"
 
 

@@ -44,7 +44,7 @@ class Wanted(BaseModel):
     after: float | None = Field(None, allow_inf_nan=False, description="Seconds since 1970.")
     before: float | None = Field(None, allow_inf_nan=False)
     order: Literal["newest", "oldest"] = "newest"
-    cursor: Annotated[str | None, StringConstraints(pattern=r"^\d{1,18}$")] = None
+    cursor: str | None = Field(None, pattern=r"^\d{1,18}$", description="The number that the page before gave.")
     limit: int = Field(100, ge=1, le=500)
 
     def search(self) -> Search:
