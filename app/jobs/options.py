@@ -9,9 +9,11 @@ from pathlib import Path
 from threading import Lock
 
 from app.jobs.files import explained, replace_file
+from app.schema.disk import CannotSave
 from app.schema.errors import DarkroomError
 from app.schema.options import OptionValue, accept_value, default_values, find_option, option_table
 from app.schema.params import GenerationParams, view_of
+from app.schema.regular_files import open_regular
 
 log = logging.getLogger(__name__)
 
@@ -142,14 +144,17 @@ def _accept(
 
 
 def _read(path: Path) -> dict[str, object]:
-    """The file's entries; a file that is no JSON object is set aside, and everything is at its default."""
+    """The file's entries; one that is no JSON object is set aside, all options are at their defaults. CannotSave if it cannot be opened."""
     try:
-        content = json.loads(path.read_bytes())
+        with open_regular(path) as file:
+            content = json.load(file)
         if isinstance(content, dict):
             return content
         reason = "it holds no JSON object"
     except FileNotFoundError:
         return {}
+    except OSError as error:
+        raise CannotSave(f"{path.name} in the data folder cannot be used: {error.strerror or error}. It holds the options.") from error
     except ValueError as error:  # no JSON, no UTF-8
         reason = str(error)
     aside = next(other for n in count(1) if not (other := path.with_name(f"{path.stem}.damaged-{n}{path.suffix}")).exists())

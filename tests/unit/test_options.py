@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from app.jobs import DiskFull, OptionsStore
+from app.schema.disk import CannotSave
 from app.schema.errors import InvalidParams, NotSupported, UnknownName
 from app.schema.options import KEPT, accept_value, default_values, find_option, option_table
 from app.schema.params import GenerationParams, make_params, view_of
@@ -372,3 +373,15 @@ def test_a_view_answers_in_types(store):
     view = store.view()
     assert view.switch("samples_save") is True and view.number("jpeg_quality") == 80 and view.text("samples_format") == "png"
     assert view.number("samples_format") == 0 and view.text("upscaler_for_img2img") == ""
+
+
+def test_a_file_that_cannot_be_opened_is_told_and_stays(tmp_path):
+    """Starting with the defaults would write over options that are only out of reach."""
+    path = tmp_path / "config.json"
+    path.mkdir()
+    with pytest.raises(CannotSave, match=r"config\.json in the data folder cannot be used: Is a directory"):
+        OptionsStore(path)
+    path.rmdir()
+    os.mkfifo(path)
+    with pytest.raises(CannotSave, match="pipe"):
+        OptionsStore(path)
