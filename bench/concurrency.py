@@ -26,7 +26,7 @@ import torch
 
 from app.engine.client import Done, EngineJob, Event, Progress, Stop
 from app.engine.thread import ThreadEngine
-from app.models import Catalog
+from app.models import EMBEDDED, Catalog
 from app.prompt import Tokenizer
 from app.schema.params import make_params
 from app.schema.settings import ServerSettings
@@ -83,7 +83,7 @@ class Bench:
                                   device=options.device, dtype=options.dtype)  # fmt: skip
         catalog = Catalog(settings)
         catalog.refresh()
-        self.file = catalog.find(options.checkpoint.stem if options.checkpoint else "pocket-emoji-v2")
+        self.file = catalog.find(options.checkpoint.stem if options.checkpoint else EMBEDDED)
         self.options, self.events, self.count = options, Events(), 0
         self.engine = ThreadEngine(settings, catalog, Tokenizer())
         self.engine.start(self.events)

@@ -25,7 +25,7 @@ from app.engine.build import DTYPES, build_loop, pick_device, pick_dtype
 from app.engine.client import EngineJob, Stop
 from app.engine.messages import Close, LoadModel, Message, StopJob, Submit, UnloadModels
 from app.jobs import Jobs, OptionsStore
-from app.models import Catalog
+from app.models import EMBEDDED, Catalog
 from app.prompt import Tokenizer
 from app.schema.params import make_params
 from app.schema.settings import ServerSettings
@@ -102,7 +102,7 @@ def run(options: argparse.Namespace, folder: Path) -> dict:
     settings = ServerSettings(data_dir=folder, embedded_dir=embedded, ckpt=options.checkpoint, device=options.device, dtype=options.dtype)
     catalog = Catalog(settings)
     catalog.refresh()
-    name = options.checkpoint.stem if options.checkpoint else "pocket-emoji-v2"
+    name = options.checkpoint.stem if options.checkpoint else EMBEDDED
     file = catalog.find(name)
     engine = BenchEngine(catalog)
     store = OptionsStore(folder / "config.json")

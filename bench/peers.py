@@ -31,7 +31,7 @@ from diffusers import EulerDiscreteScheduler, StableDiffusionPipeline
 from app.engine.build import DTYPES, pick_device, pick_dtype
 from app.engine.client import Done, EngineJob, Event, Failed, PictureDone
 from app.engine.thread import ThreadEngine
-from app.models import Catalog, ModelFile
+from app.models import EMBEDDED, Catalog, ModelFile
 from app.networks import load_checkpoint
 from app.prompt import Tokenizer
 from app.schema.params import make_params
@@ -148,7 +148,7 @@ def main() -> int:
                                   device=options.device, dtype=options.dtype)  # fmt: skip
         catalog = Catalog(settings)
         catalog.refresh()
-        file = catalog.find(options.checkpoint.stem if options.checkpoint else "pocket-emoji-v2")
+        file = catalog.find(options.checkpoint.stem if options.checkpoint else EMBEDDED)
         catalog.hash(file)  # once a file in its life
         sides = {"diffusers": in_a_thread(lambda: Peer(file, str(device), dtype)), "Darkroom": Ours(catalog, file)}
         for pictures in options.pictures:

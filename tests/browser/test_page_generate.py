@@ -8,6 +8,7 @@ import numpy as np
 from PIL import Image
 from playwright.sync_api import Browser, Page, Route, expect
 
+from app.models import EMBEDDED
 from tests.browser.darkroom import PATIENCE_MS, Darkroom
 
 HAS_PREVIEW = """() => {
@@ -28,7 +29,7 @@ def test_page_starts_with_values_that_work(darkroom: Darkroom) -> None:
         "sampling": "DPM++ 2M",
         "scheduler": "Automatic",
     }
-    assert darkroom.page.locator("#setting_sd_model_checkpoint input").input_value().startswith("pocket-emoji-v2.safetensors")
+    assert darkroom.page.locator("#setting_sd_model_checkpoint input").input_value().startswith(f"{EMBEDDED}.safetensors")
     expect(darkroom.page.locator("#model_hint")).to_contain_text("models/Stable-diffusion")
     expect(darkroom.page.locator("#txt2img_token_counter")).to_contain_text("3/75")
     expect(darkroom.page.locator("#txt2img_interrupt")).to_be_hidden()

@@ -10,6 +10,7 @@ from PIL import Image
 from playwright.sync_api import expect
 
 from app.metadata import read_picture
+from app.models import EMBEDDED
 from tests.browser.darkroom import Darkroom
 
 SETTINGS = {
@@ -66,7 +67,7 @@ def test_every_setting_comes_back_and_makes_the_same_picture(darkroom: Darkroom,
     table = darkroom.page.get_by_role("table", name="Settings of the picture")
     expect(table.get_by_role("row", name="Take Sampling method Sampling method Euler a")).to_be_visible()
     files = darkroom.page.get_by_role("table", name="Files of the picture")
-    expect(files.get_by_role("row", name="Checkpoint")).to_contain_text("pocket-emoji-v2.safetensors")
+    expect(files.get_by_role("row", name="Checkpoint")).to_contain_text(f"{EMBEDDED}.safetensors")
     darkroom.page.locator("#pnginfo_send_to_txt2img").click()
     expect(darkroom.field("seed")).to_have_value(SETTINGS["seed"])
     assert fields(darkroom) == SETTINGS

@@ -11,6 +11,7 @@ import pytest
 from PIL import Image
 from playwright.sync_api import Locator, expect
 
+from app.models import EMBEDDED
 from tests.browser.darkroom import PATIENCE_MS, Darkroom
 
 
@@ -70,7 +71,7 @@ def second_checkpoint(server_url: str, server_data: Path, tiny_store: Path) -> I
     target.unlink()
     target.parent.rmdir()
     post(f"{server_url}api/v1/models/refresh", {})
-    post(f"{server_url}sdapi/v1/options", {"sd_model_checkpoint": "pocket-emoji-v2.safetensors"})
+    post(f"{server_url}sdapi/v1/options", {"sd_model_checkpoint": f"{EMBEDDED}.safetensors"})
 
 
 def post(url: str, body: object) -> None:
@@ -83,7 +84,7 @@ def test_models_tab_tells_of_every_file(darkroom: Darkroom) -> None:
     darkroom.show("models")
     bad = card(darkroom, "letter.safetensors")
     expect(bad).to_contain_text("it is a text file")
-    card(darkroom, "pocket-emoji-v2.safetensors").get_by_role("button", name="About").first.click()
+    card(darkroom, f"{EMBEDDED}.safetensors").get_by_role("button", name="About").first.click()
     pocket = darkroom.page.locator("#model_page")
     expect(pocket).to_contain_text("Stable Diffusion 1")
     expect(pocket).to_contain_text("62.5 MB")
@@ -115,7 +116,7 @@ def test_new_checkpoint_is_found_and_chosen(darkroom: Darkroom, second_checkpoin
     darkroom.finish(1)
     assert f"Model: {Path(second_checkpoint).stem}" in darkroom.infotext()
     darkroom.show("models")
-    use(darkroom, "pocket-emoji-v2.safetensors")
+    use(darkroom, f"{EMBEDDED}.safetensors")
     expect(chosen).to_have_value(re.compile("pocket-emoji"))
     darkroom.show("txt2img")
     assert darkroom.value("width") == "72", "a size that somebody chose stays"

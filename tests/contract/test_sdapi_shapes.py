@@ -1,5 +1,6 @@
 """The shapes of /sdapi answers: keys and types as in answers that A1111 itself gave to the same requests."""
 
+import hashlib
 import json
 from collections.abc import Iterator
 from typing import Any
@@ -7,6 +8,7 @@ from typing import Any
 import pytest
 from starlette.testclient import TestClient
 
+from app.models import EMBEDDED
 from app.prompt import Tokenizer
 from tests.unit.api.conftest import SMALL, World, example, picture
 
@@ -128,13 +130,14 @@ def test_file_lists(world: World, client: TestClient) -> None:
 
 
 def test_checkpoints_are_listed_as_a1111_lists_them(world: World, client: TestClient) -> None:
-    file = world.catalog.find("pocket-emoji-v2")
+    file = world.catalog.find(EMBEDDED)
     before = client.get("/sdapi/v1/sd-models").json()[0]
-    assert (before["hash"], before["sha256"], before["title"]) == (None, None, "pocket-emoji-v2.safetensors")
-    assert world.catalog.hash(file).startswith("ec15fe3d17")
+    assert (before["hash"], before["sha256"], before["title"]) == (None, None, f"{EMBEDDED}.safetensors")
+    digest = hashlib.sha256(file.path.read_bytes()).hexdigest()
+    assert world.catalog.hash(file) == digest
     recorded, got = answer(client, "sd-models")
     assert shape(got[0]) == shape(recorded["response"][0])
-    assert got[0]["title"] == "pocket-emoji-v2.safetensors [ec15fe3d17]" and got[0]["hash"] == "ec15fe3d17"
+    assert got[0]["title"] == f"{EMBEDDED}.safetensors [{digest[:10]}]" and got[0]["hash"] == digest[:10]
 
 
 @pytest.mark.parametrize("name", ["prompt-styles", "face-restorers", "realesrgan-models", "extensions"])

@@ -6,13 +6,13 @@ import pytest
 import torch
 
 from app.engine.memory import MARGIN, decode_bytes, forward_bytes
-from app.models import ModelFile, read_facts
+from app.models import EMBEDDED, ModelFile, read_facts
 from app.networks import Checkpoint, load_checkpoint
 from tests.support.paths import ROOT
 
 pytestmark = pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device; torch sees none here")
 
-PATH = ROOT / "models" / "Stable-diffusion" / "pocket-emoji-v2.safetensors"
+PATH = ROOT / "models" / "Stable-diffusion" / f"{EMBEDDED}.safetensors"
 
 
 def load(path: Path, device: str, dtype: torch.dtype) -> Checkpoint:

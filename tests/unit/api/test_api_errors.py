@@ -9,6 +9,7 @@ import pytest
 from starlette.testclient import TestClient
 
 from app.api.security import MAX_BODY_BYTES
+from app.models import EMBEDDED
 
 from .conftest import CASES, SMALL, World, picture
 
@@ -58,7 +59,7 @@ BAD = {
     "unknown hires scheduler": ({"enable_hr": True, "hr_scheduler": "Karas"}, "Did you mean Karras"),
     "a hires prompt of a megabyte": ({"enable_hr": True, "hr_prompt": "cat " * 262144}, "hr_prompt: "),
     "a strength of 2": ({"enable_hr": True, "denoising_strength": 2}, "denoising_strength: "),
-    "a switch at 2": ({"refiner_checkpoint": "pocket-emoji-v2", "refiner_switch_at": 2}, "refiner_switch_at: "),
+    "a switch at 2": ({"refiner_checkpoint": EMBEDDED, "refiner_switch_at": 2}, "refiner_switch_at: "),
     "tokens that are all one": ({"override_settings": {"token_merging_ratio": 1}}, "token_merging_ratio: "),
     "a noise schedule": ({"override_settings": {"sd_noise_schedule": "None"}}, "Zero Terminal SNR"),
     "args of a script": ({"alwayson_scripts": {"seed": {"args": None}}}, "'seed'"),
@@ -97,7 +98,7 @@ NEUTRAL = [
     {"eta": 1.0, "s_churn": 0, "s_tmin": 0, "s_tmax": 0, "s_noise": 1},
     {"sampler_name": "Euler a", "eta": 1.0},
     {"sampler_name": "DPM++ 2M", "eta": 0.3, "s_churn": 5},
-    {"refiner_checkpoint": "pocket-emoji-v2", "refiner_switch_at": 1.0},
+    {"refiner_checkpoint": EMBEDDED, "refiner_switch_at": 1.0},
     {"refiner_checkpoint": "None"},
     {"alwayson_scripts": {"Refiner": {"args": [True, "nope", 0.5]}, "seed": {}}},
     {"override_settings": {"sd_vae": "Automatic", "eta_noise_seed_delta": 0.0}},
@@ -144,9 +145,9 @@ def test_a_broken_checkpoint_is_refused_with_its_problem(build, tmp_path: Path) 
     client = build(ckpt_dir=folder).client()
     response = client.post("/sdapi/v1/options", json={"sd_model_checkpoint": "broken"})
     assert response.status_code == 422 and response.json()["error"] == "BadModelFile" and "broken" in response.json()["errors"]
-    assert [model["model_name"] for model in client.get("/sdapi/v1/sd-models").json()] == ["pocket-emoji-v2"]
+    assert [model["model_name"] for model in client.get("/sdapi/v1/sd-models").json()] == [EMBEDDED]
     listed = client.get("/api/v1/models").json()["checkpoints"]
-    assert {model["name"]: bool(model["problem"]) for model in listed} == {"broken": True, "pocket-emoji-v2": False}
+    assert {model["name"]: bool(model["problem"]) for model in listed} == {"broken": True, EMBEDDED: False}
 
 
 def test_other_json_than_an_object(client: TestClient) -> None:

@@ -12,6 +12,7 @@ from PIL import Image
 from starlette.testclient import TestClient
 
 from app.engine.client import Stop
+from app.models import EMBEDDED
 from app.schema.errors import EngineStopped
 from tests.unit.jobs.conftest import wait_for
 
@@ -46,12 +47,12 @@ def test_a_random_seed_is_told(client: TestClient) -> None:
 def test_the_hires_fix_under_a1111s_names(world: World, client: TestClient) -> None:
     asked = {"enable_hr": True, "hr_scale": 1.5, "hr_upscaler": "Latent (nearest)", "hr_second_pass_steps": 4, "denoising_strength": 0.3}
     asked |= {"hr_sampler_name": "k_euler_a", "hr_scheduler": "karras", "hr_prompt": "b # c", "hr_negative_prompt": "d", "hr_cfg": 2}
-    asked |= {"hr_checkpoint_name": "pocket-emoji-v2", "tiling": True, "refiner_checkpoint": "pocket-emoji-v2", "refiner_switch_at": 0.4}
+    asked |= {"hr_checkpoint_name": EMBEDDED, "tiling": True, "refiner_checkpoint": EMBEDDED, "refiner_switch_at": 0.4}
     said = info_of(client.post(TXT2IMG, json={**SMALL, **asked}))["infotexts"][0]
     params = world.engine.jobs[-1].params
     assert (params.hr_scale, params.hr_upscaler, params.hr_second_pass_steps, params.strength) == (1.5, "Latent (nearest)", 4, 0.3)
     assert (params.hr_sampler, params.hr_scheduler, params.hr_prompt, params.hr_cfg) == ("Euler a", "Karras", "b ", 2)
-    assert params.hr_checkpoint == params.refiner_checkpoint == "pocket-emoji-v2.safetensors" and params.refiner_switch_at == 0.4
+    assert params.hr_checkpoint == params.refiner_checkpoint == f"{EMBEDDED}.safetensors" and params.refiner_switch_at == 0.4
     assert params.hires_size.picture == (96, 96) and params.tiling
     assert "Tiling: True, Hires sampler: Euler a, Hires CFG Scale: 2.0, Hires prompt: b" in said
     assert "Hires upscaler: Latent (nearest)" in said
@@ -210,7 +211,7 @@ def test_pictures_in_another_format(client: TestClient) -> None:
 def test_the_model_is_told_even_where_the_pictures_keep_it_out(world: World, client: TestClient) -> None:
     fields = {"override_settings": {"add_model_name_to_info": False}}
     info = info_of(client.post(TXT2IMG, json={**SMALL, **fields}))
-    assert "Model: " not in info["infotexts"][0] and (info["sd_model_name"], info["sd_model_hash"]) == ("pocket-emoji-v2", None)
+    assert "Model: " not in info["infotexts"][0] and (info["sd_model_name"], info["sd_model_hash"]) == (EMBEDDED, None)
 
 
 def test_a_failed_job_answers_with_its_reason(client: TestClient) -> None:

@@ -9,6 +9,7 @@ from typing import Self
 import httpx
 import pytest
 
+from app.models import EMBEDDED
 from tests.unit.jobs.conftest import wait_for
 
 from .conftest import SMALL, World, served
@@ -143,9 +144,9 @@ def test_the_client_webuiapi_works(build) -> None:
         assert api.extra_single_image(made.image, upscaler_1=webuiapi.Upscaler.Lanczos, upscaling_resize=1.5).image.size == (96, 96)
         enlarged = api.extra_batch_images(made.images, upscaler_1="Nearest", upscaling_resize=2)
         assert [image.size for image in enlarged.images] == [(128, 128)] * 2
-        assert api.util_get_model_names() == ["pocket-emoji-v2.safetensors"]
-        assert api.util_get_current_model() == "pocket-emoji-v2.safetensors"
-        api.util_set_model("pocket-emoji-v2")
+        assert api.util_get_model_names() == [f"{EMBEDDED}.safetensors"]
+        assert api.util_get_current_model() == f"{EMBEDDED}.safetensors"
+        api.util_set_model(EMBEDDED)
         assert {"Euler", "Euler a", "DDIM", "DPM++ 2M"} <= set(api.util_get_sampler_names())
         assert {"automatic", "karras"} <= set(api.util_get_scheduler_names())
         assert api.interrupt() == {} and api.skip() is None and api.refresh_checkpoints() is None

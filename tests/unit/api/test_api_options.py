@@ -1,5 +1,6 @@
 """Options, models and the small facts over /sdapi."""
 
+import hashlib
 import re
 import shutil
 from functools import partial
@@ -8,6 +9,7 @@ from pathlib import Path
 import pytest
 from starlette.testclient import TestClient
 
+from app.models import EMBEDDED
 from app.schema.errors import shown
 from app.server import checkpoint_for, limit_models
 from tests.support.paths import ROOT
@@ -15,7 +17,7 @@ from tests.support.paths import ROOT
 from .conftest import SMALL
 
 OPTIONS = "/sdapi/v1/options"
-POCKET = ROOT / "models" / "Stable-diffusion" / "pocket-emoji-v2.safetensors"
+POCKET = ROOT / "models" / "Stable-diffusion" / f"{EMBEDDED}.safetensors"
 
 
 @pytest.fixture
@@ -39,11 +41,11 @@ def test_posting_everything_back_changes_nothing(world, client: TestClient) -> N
 
 def test_posting_everything_back_after_the_hash_became_known(world, client: TestClient) -> None:
     before = client.get(OPTIONS).json()
-    world.catalog.hash(world.catalog.find("pocket-emoji-v2"))
+    world.catalog.hash(world.catalog.find(EMBEDDED))
     assert client.post(OPTIONS, json=before).status_code == 200
     after = client.get(OPTIONS).json()
-    assert after["sd_model_checkpoint"] == "pocket-emoji-v2.safetensors [ec15fe3d17]"
-    assert after["sd_checkpoint_hash"].startswith("ec15fe3d17")
+    digest = hashlib.sha256(POCKET.read_bytes()).hexdigest()
+    assert after["sd_model_checkpoint"] == f"{EMBEDDED}.safetensors [{digest[:10]}]" and after["sd_checkpoint_hash"] == digest
     assert client.post(OPTIONS, json=after).status_code == 200 and world.engine.loads == []
 
 
@@ -81,7 +83,7 @@ def test_a_text_encoder_is_stored_by_its_file(two_checkpoints) -> None:
 
 def test_what_is_shown_as_chosen_is_what_jobs_get(two_checkpoints) -> None:
     world, client = two_checkpoints, two_checkpoints.client()
-    for preferred in ("", "pocket-emoji-v2", "deep/mine.safetensors"):
+    for preferred in ("", EMBEDDED, "deep/mine.safetensors"):
         world.options.set_many({"sd_model_checkpoint": preferred})
         shown = client.get(OPTIONS).json()["sd_model_checkpoint"]
         assert client.post("/sdapi/v1/txt2img", json=SMALL).status_code == 200
@@ -115,14 +117,14 @@ def test_texts_and_nulls_are_taken_as_a1111_takes_them(world, client: TestClient
 
 def test_actions_reach_the_engine_and_the_folders(world, client: TestClient) -> None:
     client.post("/sdapi/v1/reload-checkpoint")
-    assert world.engine.loads == ["pocket-emoji-v2.safetensors"]
+    assert world.engine.loads == [f"{EMBEDDED}.safetensors"]
     client.post("/sdapi/v1/unload-checkpoint")
     assert world.engine.loads == []
     folder = world.settings.models / "Stable-diffusion"
     (folder / "new.safetensors").symlink_to(POCKET)
     assert len(client.get("/sdapi/v1/sd-models").json()) == 1
     assert client.post("/sdapi/v1/refresh-checkpoints").json() is None
-    assert [model["model_name"] for model in client.get("/sdapi/v1/sd-models").json()] == ["new", "pocket-emoji-v2"]
+    assert [model["model_name"] for model in client.get("/sdapi/v1/sd-models").json()] == ["new", EMBEDDED]
 
 
 def test_limits_of_checkpoints_reach_the_engine(world, client: TestClient) -> None:

@@ -9,6 +9,7 @@ import pytest
 from PIL import Image
 from starlette.testclient import TestClient
 
+from app.models import EMBEDDED
 from tests.unit.jobs.conftest import wait_for
 
 from .conftest import World, picture
@@ -27,7 +28,7 @@ def test_a_job_from_its_id_to_its_picture(world: World, client: TestClient) -> N
     world.jobs.wait(job, 10)
     view = client.get(f"/api/v1/jobs/{job}").json()
     assert (view["state"], view["progress"], view["task_id"], view["error"]) == ("done", 1.0, "mine", None)
-    assert view["params"]["prompt"] == "a red house" and view["params"]["checkpoint"] == "pocket-emoji-v2.safetensors"
+    assert view["params"]["prompt"] == "a red house" and view["params"]["checkpoint"] == f"{EMBEDDED}.safetensors"
     assert [p["seed"] for p in view["pictures"]] == [5, 6] and view["pictures"][0]["saved_as"].startswith("txt2img-images/")
     shown = view["pictures"][1]
     response = client.get(shown["url"])
@@ -151,13 +152,13 @@ def test_status(world: World, client: TestClient) -> None:
 
 def test_models(world: World, client: TestClient) -> None:
     models = client.get("/api/v1/models").json()
-    assert [model["name"] for model in models["checkpoints"]] == ["pocket-emoji-v2"]
+    assert [model["name"] for model in models["checkpoints"]] == [EMBEDDED]
     assert models["checkpoints"][0]["native_size_px"] == 128 and models["checkpoints"][0]["chosen"]
     assert models["hashing"]["files_left"] == 1
     folder = world.settings.models / "Stable-diffusion"
     (folder / "broken.safetensors").write_bytes(b"x")
     again = client.post("/api/v1/models/refresh").json()
-    assert {model["name"]: model["problem"] is not None for model in again["checkpoints"]} == {"broken": True, "pocket-emoji-v2": False}
+    assert {model["name"]: model["problem"] is not None for model in again["checkpoints"]} == {"broken": True, EMBEDDED: False}
 
 
 def test_a_copy_without_settings(world: World, client: TestClient) -> None:

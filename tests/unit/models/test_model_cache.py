@@ -7,11 +7,12 @@ from pathlib import Path
 
 import pytest
 
+from app.models import EMBEDDED
 from app.models.cache import FileFacts, ModelCache, recogniser_version
 from app.models.reading import read_facts
 from tests.support.paths import ROOT
 
-POCKET = ROOT / "models" / "Stable-diffusion" / "pocket-emoji-v2.safetensors"
+POCKET = ROOT / "models" / "Stable-diffusion" / f"{EMBEDDED}.safetensors"
 NONE = FileFacts(None, "The file is empty (0 bytes).", None)
 
 

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from app.models import EMBEDDED
 from app.models.facts import AutoencoderSizes, CheckpointFacts, DenoiserSizes, TextSizes
 from app.models.families.autoencoder import _layout as autoencoder_layout
 from app.models.families.denoiser import _layout as denoiser_layout
@@ -16,7 +17,7 @@ from app.schema.errors import BadModelFile
 from tests.support.model_files import Shapes, tiny_shapes, torch_file, write_shapes, zeros
 from tests.support.paths import ROOT
 
-POCKET = ROOT / "models" / "Stable-diffusion" / "pocket-emoji-v2.safetensors"
+POCKET = ROOT / "models" / "Stable-diffusion" / f"{EMBEDDED}.safetensors"
 UNET, VAE, TEXT = "model.diffusion_model.", "first_stage_model.", "cond_stage_model.transformer."
 HINTS = {"darkroom.text_heads": "4"}
 
@@ -91,7 +92,7 @@ def test_the_embedded_checkpoint() -> None:
         channels=64, channel_mult=(1, 1, 2, 2), res_blocks=1, latent_channels=4, scale_factor=0.18215
     )
     assert (facts.texts[0].heads, facts.texts[0].layers, facts.texts[0].mlp_width) == (3, 4, 384)
-    assert facts.title == "pocket-emoji-v2" and facts.usage_hint is not None and "128x128" in facts.usage_hint
+    assert facts.title == EMBEDDED and facts.usage_hint is not None and "128x128" in facts.usage_hint
     assert facts.description is not None and "It draws about 179 things, such as airplane, birthday cake, castle, " in facts.description
 
 

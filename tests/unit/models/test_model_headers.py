@@ -12,12 +12,13 @@ from hypothesis import strategies as st
 from safetensors import safe_open
 from safetensors.numpy import save_file
 
+from app.models import EMBEDDED
 from app.models.header import HEADER_LIMIT_BYTES, TensorInfo, read_safetensors_header
 from app.schema.errors import BadModelFile
 from tests.support.model_files import write_header
 from tests.support.paths import ROOT
 
-POCKET = ROOT / "models" / "Stable-diffusion" / "pocket-emoji-v2.safetensors"
+POCKET = ROOT / "models" / "Stable-diffusion" / f"{EMBEDDED}.safetensors"
 
 
 def refusal(path: Path) -> str:

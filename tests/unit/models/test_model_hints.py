@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from app.models import EMBEDDED
 from app.models.hints import BETAS, hints_from_metadata, hints_from_yaml, yaml_beside
 from app.models.plain_yaml import YAML_LIMIT_BYTES
 from app.models.reading import read_facts
@@ -71,7 +72,7 @@ def test_the_yamls_of_the_tiny_models(name: str, native_size_px: int | None) -> 
 
 
 def test_the_yaml_of_the_embedded_checkpoint_says_the_same_as_its_metadata() -> None:
-    beside = yaml_beside(ROOT / "models" / "Stable-diffusion" / "pocket-emoji-v2.safetensors")
+    beside = yaml_beside(ROOT / "models" / "Stable-diffusion" / f"{EMBEDDED}.safetensors")
     assert beside is not None
     hints = hints_from_yaml(beside)
     assert (hints.heads, hints.text_heads, hints.native_size_px) == (8, 3, 128)

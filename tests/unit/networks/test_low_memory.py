@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 import torch
 
+from app.models import EMBEDDED
 from app.networks import Checkpoint, autoencoder, load_checkpoint
 from app.networks.adapters import Strength, read_lora
 from tests.support.paths import ROOT
@@ -77,7 +78,7 @@ def test_loras_of_visiting_weights_take_no_room_on_the_device(checkpoints: Path,
 @pytest.fixture(scope="module")
 def trained() -> Checkpoint:
     """The embedded checkpoint: tiles are about pictures, and random weights draw none."""
-    return load_checkpoint(model_file(ROOT / "models" / "Stable-diffusion" / "pocket-emoji-v2.safetensors"), "cpu", torch.float32)
+    return load_checkpoint(model_file(ROOT / "models" / "Stable-diffusion" / f"{EMBEDDED}.safetensors"), "cpu", torch.float32)
 
 
 def discs(side: int) -> torch.Tensor:

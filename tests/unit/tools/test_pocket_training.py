@@ -7,6 +7,7 @@ import pytest
 import torch
 from safetensors import safe_open
 
+from app.models import EMBEDDED
 from app.prompt import Tokenizer
 from tests.support.paths import ROOT
 from tools.pocket.attention import attention
@@ -20,7 +21,7 @@ from tools.pocket.text_encoder import CLIPTextModel
 from tools.pocket.train_denoiser import NOISY_FROM, Batches
 from tools.pocket.train_text_encoder import CELL, Foretelling, Targets, told_apart
 
-SHIPPED = ROOT / "models" / "Stable-diffusion" / "pocket-emoji-v2.safetensors"
+SHIPPED = ROOT / "models" / "Stable-diffusion" / f"{EMBEDDED}.safetensors"
 
 
 @pytest.fixture(scope="module")

@@ -16,7 +16,7 @@ from PIL import Image
 from app.api import client_of, user_of
 from app.jobs import Jobs, OptionsStore
 from app.metadata import encode_picture, params_chunk, save_png_bytes
-from app.models import Catalog
+from app.models import EMBEDDED, Catalog
 from app.prompt import Styles
 from app.schema.options import option_table
 from app.schema.params import GenerationParams, make_params, view_of
@@ -82,7 +82,7 @@ def page(parts: PageParts) -> gr.Blocks:
 
 
 def test_start_values_come_from_the_checkpoints_own_hint(parts: PageParts) -> None:
-    facts = parts.catalog.find("pocket-emoji-v2").facts
+    facts = parts.catalog.find(EMBEDDED).facts
     assert facts is not None
     start = start_values(facts)
     assert (start.size_px, start.steps, start.cfg_scale) == (128, 20, 5.0)
@@ -161,7 +161,7 @@ def test_submit_gives_a_jobs_id_at_once(parts: PageParts) -> None:
     answer = submit(parts, Asked(mode="txt2img", values=FIELDS), client="me")
     assert answer.error is None and answer.job is not None
     params = parts.jobs.get(answer.job, client="me").params
-    assert (params.prompt, params.steps, params.seed, params.checkpoint) == ("a house", 3, 12, "pocket-emoji-v2.safetensors")
+    assert (params.prompt, params.steps, params.seed, params.checkpoint) == ("a house", 3, 12, f"{EMBEDDED}.safetensors")
 
 
 @pytest.mark.parametrize(
@@ -186,12 +186,12 @@ def test_wrong_values_are_one_sentence(parts: PageParts, change: dict[str, Any],
 
 
 def test_checkpoint_is_found_by_hash_before_its_name(parts: PageParts) -> None:
-    pocket = parts.catalog.find("pocket-emoji-v2")
+    pocket = parts.catalog.find(EMBEDDED)
     digest = parts.catalog.hash(pocket)
     head = "a cat\nSteps: 3, Sampler: Euler, CFG scale: 7, Seed: 1, Size: 64x64"
     renamed = fill_from_infotext(f"{head}, Model hash: {digest[:10]}, Model: another-name", parts.catalog)
     assert renamed.checkpoint is not None and renamed.checkpoint.path == pocket.path and not renamed.warnings
-    other = fill_from_infotext(f"{head}, Model hash: 0123456789, Model: pocket-emoji-v2", parts.catalog)
+    other = fill_from_infotext(f"{head}, Model hash: 0123456789, Model: {EMBEDDED}", parts.catalog)
     assert other.checkpoint is not None and "is another file" in " ".join(other.warnings)
     missing = fill_from_infotext(f"{head}, Model hash: 0123456789, Model: dreamer", parts.catalog)
     assert missing.checkpoint is None and "dreamer [0123456789], which is not here" in " ".join(missing.warnings)
@@ -227,7 +227,7 @@ def test_weights_of_another_program_are_shown_as_they_are_and_used_in_a1111s_syn
 
 
 def test_files_of_a_picture_are_here_or_missing_with_a_way_to_find_them(parts: PageParts) -> None:
-    digest = parts.catalog.hash(parts.catalog.find("pocket-emoji-v2"))
+    digest = parts.catalog.hash(parts.catalog.find(EMBEDDED))
     extras = (
         'VAE: odd.pt, VAE hash: 0011223344, Lora hashes: "pixel: dddc3a1c5d5c", TI hashes: "bad: e3b0c44298fc", Hires upscaler: 4x-Sharp'
     )
@@ -248,7 +248,7 @@ def test_files_of_a_picture_are_here_or_missing_with_a_way_to_find_them(parts: P
 
 
 def test_a_refiner_and_a_hires_checkpoint_are_looked_for(parts: PageParts) -> None:
-    digest = parts.catalog.hash(parts.catalog.find("pocket-emoji-v2"))
+    digest = parts.catalog.hash(parts.catalog.find(EMBEDDED))
     hires = "Denoising strength: 0.5, Hires upscale: 2, Hires upscaler: Latent, Hires checkpoint: " + f"any [{digest[:10]}]"
     said = told(parts, f"{HEAD}, Refiner: gone [0123456789], Refiner switch at: 0.8, {hires}")
     files = {one["kind"]: (one["name"], one["hash"], one["state"]) for one in said["resources"]}
@@ -257,8 +257,8 @@ def test_a_refiner_and_a_hires_checkpoint_are_looked_for(parts: PageParts) -> No
 
 
 def test_verdict_says_why(parts: PageParts) -> None:
-    digest = parts.catalog.hash(parts.catalog.find("pocket-emoji-v2"))
-    model = f", Model hash: {digest[:10]}, Model: pocket-emoji-v2"
+    digest = parts.catalog.hash(parts.catalog.find(EMBEDDED))
+    model = f", Model hash: {digest[:10]}, Model: {EMBEDDED}"
     exact = told(parts, f"{HEAD}{model}, Version: v1.10.1")["verdict"]
     assert exact == {"level": "exact", "reasons": []}
     assert told(parts, f"{HEAD}{model}")["verdict"]["level"] == "close"
@@ -325,12 +325,12 @@ HIRES_HEAD = "a cat\nSteps: 3, Sampler: Euler, CFG scale: 7, Seed: 1, Size: 64x6
 
 
 def test_a_picture_with_hires_fix_and_refiner_fills_their_fields(parts: PageParts) -> None:
-    digest = parts.catalog.hash(parts.catalog.find("pocket-emoji-v2"))[:10]
+    digest = parts.catalog.hash(parts.catalog.find(EMBEDDED))[:10]
     told = f"Tiling: True, Hires checkpoint: other name [{digest}], Hires sampler: DDIM, Hires upscale: 1.5, Hires upscaler: Lanczos"
     filling = fill_from_infotext(f"{HIRES_HEAD}, {told}, Refiner: nowhere [0123456789], Refiner switch at: 0.6", parts.catalog)
     held = {name: filling.values[name] for name in FOLDED}
     assert (held["enable_hr"], held["hr_upscaler"], held["hr_sampler"], held["tiling"]) == (True, "Lanczos", "DDIM", True)
-    assert held["hr_checkpoint"] == "pocket-emoji-v2.safetensors" and held["hr_cfg"] == 0
+    assert held["hr_checkpoint"] == f"{EMBEDDED}.safetensors" and held["hr_cfg"] == 0
     assert held["refiner_checkpoint"] == "" and held["refiner_switch_at"] == 0.6
     assert any("The refiner nowhere [0123456789] of the picture is not here" in warning for warning in filling.warnings)
     seeds = {name: str(held[name]) for name in ("subseed",)}
