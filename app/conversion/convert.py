@@ -52,15 +52,18 @@ class Conversion:
     replace: bool = False
 
 
-def convert(wanted: Conversion, on_progress: OnProgress | None = None) -> None:
-    """Writes the new file. Raises BadModelFile for a file that is no checkpoint, CannotWrite where the disk does not take it."""
+def convert(wanted: Conversion, on_progress: OnProgress | None = None) -> list[str]:
+    """Writes the new file; gives the names of tensors that are not finite in it.
+
+    Raises BadModelFile for a file that is no checkpoint, CannotWrite where the disk does not take it.
+    """
     with ExitStack() as stack:
         source = stack.enter_context(Source(wanted.source))
         vae = stack.enter_context(Source(wanted.vae)) if wanted.vae is not None else None
         pieces = [*_own(source, wanted, vae), *(baked(vae, source, wanted.numbers) if vae else ())]
         if not pieces:
             raise BadModelFile(f"{wanted.source.name} holds no weights that a checkpoint needs.")
-        write_safetensors(wanted.target, pieces, metadata_of(source), replace=wanted.replace, on_progress=on_progress)
+        return write_safetensors(wanted.target, pieces, metadata_of(source), replace=wanted.replace, on_progress=on_progress)
 
 
 def metadata_of(source: Source) -> dict[str, str]:

@@ -49,8 +49,10 @@ class Merge:
     replace: bool = False
 
 
-def merge(wanted: Merge, on_progress: OnProgress | None = None) -> None:
+def merge(wanted: Merge, on_progress: OnProgress | None = None) -> list[str]:
     """Writes the mixture; its metadata say what it was made of (`sd_merge_recipe`, `sd_merge_models`).
+
+    Gives the names of tensors that are not finite in it.
 
     Raises InvalidParams where files are missing for the method, BadModelFile for files that do not fit each other, CannotWrite where
     the disk does not take the result.
@@ -69,7 +71,7 @@ def merge(wanted: Merge, on_progress: OnProgress | None = None) -> None:
         if wanted.recipe:
             metadata[RECIPE] = recipe_text(_recipe(wanted))
             metadata[MODELS] = recipe_text(lineage((first, *others), wanted.sha256s))
-        write_safetensors(wanted.target, pieces, metadata, replace=wanted.replace, on_progress=on_progress)
+        return write_safetensors(wanted.target, pieces, metadata, replace=wanted.replace, on_progress=on_progress)
 
 
 def _files_of(method: Method) -> int:

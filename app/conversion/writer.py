@@ -59,9 +59,10 @@ class Piece:
 
 def write_safetensors(
     path: Path, pieces: Sequence[Piece], metadata: Mapping[str, str], *, replace: bool = False, on_progress: OnProgress | None = None
-) -> None:
+) -> list[str]:
     """Writes the file under a hidden name beside its place and renames it; whatever goes wrong leaves what was there before.
 
+    Gives the names of tensors that have numbers which are none (NaN) or too large for their format (infinite).
     Raises CannotWrite where a file of that name is there (unless `replace`) or the folder refuses it, DiskFull where there is no room.
     """
     header = _header(pieces, metadata)
@@ -76,12 +77,13 @@ def write_safetensors(
             raise OSError(errno.ENOSPC, "no room")
     try:
         with _explained(path), hidden.open("wb") as file:
-            _write(file, header, pieces, total, on_progress)
+            broken = _write(file, header, pieces, total, on_progress)
             file.flush()
             os.fsync(file.fileno())
         with _explained(path):
             hidden.replace(path)
             _sync_folder(path.parent)
+        return broken
     except BaseException:
         with contextlib.suppress(OSError):
             hidden.unlink(missing_ok=True)
@@ -107,15 +109,26 @@ def _header(pieces: Sequence[Piece], metadata: Mapping[str, str]) -> bytes:
     return len(text).to_bytes(8, "little") + text
 
 
-def _write(file: BinaryIO, header: bytes, pieces: Sequence[Piece], total: int, on_progress: OnProgress | None) -> None:
-    done = file.write(header)
+def _write(file: BinaryIO, header: bytes, pieces: Sequence[Piece], total: int, on_progress: OnProgress | None) -> list[str]:
+    """The names of tensors that are not finite."""
+    done, broken = file.write(header), list[str]()
     for piece in pieces:
         begun = done
         for chunk in piece.chunks():
-            done += file.write(chunk.to(piece.dtype).contiguous().reshape(-1).view(torch.uint8).numpy().data)
+            written = chunk.to(piece.dtype)
+            done += file.write(written.contiguous().reshape(-1).view(torch.uint8).numpy().data)
+            if piece.name not in broken[-1:] and not _finite(written):
+                broken.append(piece.name)
             if on_progress is not None:
                 on_progress(done, total)
         assert done - begun == piece.nbytes, piece.name
+    return broken
+
+
+def _finite(written: Tensor) -> bool:
+    if not written.is_floating_point():
+        return True
+    return bool((written.float() if written.itemsize == 1 else written).isfinite().all())  # torch asks eight bits in vain
 
 
 @contextmanager

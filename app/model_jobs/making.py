@@ -32,8 +32,7 @@ def convert(action: Convert, shelf: Shelf) -> Task:
         wanted = conversion.Conversion(
             source=source.path, target=target, numbers=action.numbers, averaged=action.averaged, vae=vae.path if vae else None
         )
-        conversion.convert(wanted, report)
-        return _written(target, [source])
+        return _written(target, [source], conversion.convert(wanted, report))
 
     return Task(title=f"Convert {source.filename} into {target.name}", run=run, makes=target)
 
@@ -63,9 +62,9 @@ def merge(action: Merge, shelf: Shelf) -> Task:
             discard=action.discard_weights, loras=tuple(conversion.AddedLora(lora.path, weight) for lora, weight in loras),
             recipe=action.save_metadata, sha256s={file.path: file.sha256 for file in every if file.sha256},
         )  # fmt: skip
-        conversion.merge(recipe, report)
+        broken = conversion.merge(recipe, report)
         _copy_config(action.config_source, files, target)
-        return _written(target, every)
+        return _written(target, every, broken)
 
     mixed = " and ".join(file.name for file in (*files, *(lora for lora, _ in loras)))
     return Task(title=f"Merge {mixed} into {target.name}", run=run, makes=target)
@@ -110,6 +109,10 @@ def _copy_config(source: ConfigSource, files: Sequence[ModelFile], target: Path)
         hidden.replace(target.with_suffix(".yaml"))
 
 
-def _written(target: Path, sources: Sequence[ModelFile]) -> Done:
+def _written(target: Path, sources: Sequence[ModelFile], broken: Sequence[str]) -> Done:
     made_of = ", ".join(file.filename for file in sources)
-    return Done(summary=f"{target.name} was written ({target.stat().st_size / 1e6:,.1f} MB) from {made_of}.", file=target.name)
+    summary = f"{target.name} was written ({target.stat().st_size / 1e6:,.1f} MB) from {made_of}."
+    if broken:
+        count = "One of its tensors has" if len(broken) == 1 else f"{len(broken)} of its tensors have"
+        summary += f" {count} numbers that are not finite (NaN or too large for the number format), {broken[0]} first: it may draw black."
+    return Done(summary=summary, file=target.name)

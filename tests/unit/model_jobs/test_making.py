@@ -56,6 +56,25 @@ def test_a_merge_without_a_name_or_a_recipe(do, folder: Path) -> None:
     assert not (folder / job.file).with_suffix(".yaml").exists()
 
 
+@pytest.mark.parametrize(
+    ("value", "numbers", "said"), [(float("nan"), "fp32", 2), (1e6, "fp16", 2), (1e6, "fp32", 0), (float("nan"), "fp8", 2)]
+)
+def test_numbers_that_are_none_are_told(do, folder: Path, value: float, numbers: str, said: int) -> None:
+    """Copied, mixed, or too large for the new format."""
+    tensors = {name: tensor.float() for name, tensor in load_file(folder / "tiny-a.safetensors").items()}
+    names = "model.diffusion_model.out.2.weight", "model.diffusion_model.time_embed.0.bias"
+    for name in names:
+        tensors[name].view(-1)[-1] = value
+    save_file(tensors, folder / "odd.safetensors")
+    for job in (
+        do(action="convert", filename="odd.safetensors", name="new", numbers=numbers),
+        do(**{**MERGE, "primary_model_name": "odd"}, numbers=numbers, custom_name="mixed"),
+    ):
+        assert job.state == "done", job.error
+        assert (f"{said} of its tensors have numbers that are not finite" in job.summary) is bool(said), job.summary
+        assert any(name in job.summary for name in names) is bool(said)
+
+
 def test_a_conversion_into_a_folder(do, folder: Path) -> None:
     wanted = {"filename": "tiny-a-copy.ckpt", "name": "half", "folder": "converted", "numbers": "fp16"}
     job = do(action="convert", **wanted, bake_in_vae="tiny-other.safetensors")
