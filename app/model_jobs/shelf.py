@@ -7,8 +7,8 @@ from pathlib import Path
 
 from app.model_jobs.names import checked_folder, checked_stem
 from app.models import Catalog, ModelFile
-from app.models.choice import EMBEDDED_ALL
 from app.models.diffusers_folder import is_diffusers_folder
+from app.models.embedded import EMBEDDED_ALL
 from app.models.folders import Kind, Root, roots
 from app.schema.errors import DarkroomError, InvalidParams, UnknownName
 from app.schema.settings import ServerSettings
@@ -53,7 +53,7 @@ class Shelf:
 
     def root_of(self, file: ModelFile) -> Root:
         """The folder that a file may be moved in; CannotChange for one that is not ours to move."""
-        if file.name in EMBEDDED_ALL:
+        if file.comes_along:
             raise CannotChange(f"{file.filename} comes with Darkroom and stays where it is.")
         if file.path.is_dir():
             raise CannotChange(f"{file.filename} is a folder of several files; rename, move or delete it with the system's own tools.")
@@ -69,7 +69,8 @@ class Shelf:
 
     def roots(self) -> list[Root]:
         """The folders of models whose files may be changed, each once."""
-        return list({root.folder.absolute(): root for root in roots(self.settings) if root.folder != self.settings.embedded_dir}.values())
+        own = roots(self.settings.model_copy(update={"embedded_dir": None}))  # a plain installation has its own files among the user's
+        return list({root.folder.absolute(): root for root in own}.values())
 
     def place_in(self, root: Root, folder: str) -> Path:
         """A folder below a root, which need not be there; InvalidParams for one that leads elsewhere."""
@@ -102,6 +103,8 @@ class Shelf:
         """The target itself, where nothing has its name and it is taken for what it is."""
         if root.kind_of(target.name) != kind:
             raise InvalidParams(f"{target.name} would be taken for a VAE; choose a name that does not end in {_VAE_MARK}.")
+        if kind == "checkpoint" and target.stem.lower() in EMBEDDED_ALL:
+            raise CannotChange(f"{target.stem} is the name of a checkpoint that comes with Darkroom. Choose another name.")
         if os.path.lexists(target):
             raise CannotChange(f"There is a file {target.name} already in {target.parent.name}. Choose another name: nothing is replaced.")
         return target

@@ -11,6 +11,7 @@ from pathlib import Path
 from app.models.book import Book
 from app.models.cache import FileFacts, ModelCache, recogniser_version
 from app.models.diffusers_folder import state_of
+from app.models.embedded import comes_along
 from app.models.facts import ModelFile
 from app.models.folders import KINDS, Kind, Root, roots
 from app.models.hashes import Progress, autov1_of
@@ -262,6 +263,7 @@ class Catalog:
             sha256=sha256 if stamp == file.stamp else None,
             facts=known.facts,
             problem=known.problem,
+            comes_along=file.kind == "checkpoint" and comes_along(file.path, self.settings),
         )
 
     def _without_hash(self, failed: Collection[Path]) -> Path | None:

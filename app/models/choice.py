@@ -3,13 +3,9 @@
 import contextlib
 
 from app.models.catalog import Catalog
+from app.models.embedded import EMBEDDED_ALL
 from app.models.facts import ModelFile
 from app.schema.errors import BadModelFile, UnknownName
-
-EMBEDDED = "pocket-emoji-v2"
-"""The checkpoint that comes with Darkroom; one of the user's own is chosen before it."""
-EMBEDDED_ALL = (EMBEDDED, "pocket-emoji-v1")
-"""It and those that came before it, which still make the pictures that were made with them again."""
 
 
 def chosen_checkpoint(catalog: Catalog, preferred: str) -> ModelFile | None:

@@ -152,6 +152,8 @@ class ModelFile:
     """None for other kinds and for files that are no usable checkpoint."""
     problem: str | None
     """One sentence: why it cannot be loaded."""
+    comes_along: bool = False
+    """Whether it is one of Darkroom's own."""
 
     @property
     def short_hash(self) -> str | None:

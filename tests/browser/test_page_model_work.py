@@ -1,6 +1,7 @@
 """The Models tab's work: a merge made in the page draws a picture; what cannot be; a model's buttons; the trash."""
 
 import json
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from urllib.request import Request, urlopen
@@ -119,6 +120,32 @@ def test_a_models_buttons_and_the_trash(darkroom: Darkroom, models: Path) -> Non
     name = first.get_attribute("data-id")
     first.get_by_role("button").click()
     expect(page.locator(f'dk-model-jobs [data-id="{name}"]')).to_have_count(0)
+
+
+def test_the_checkpoint_in_use_under_another_name_and_in_the_trash(darkroom: Darkroom, models: Path) -> None:
+    page, chosen = darkroom.page, darkroom.page.locator("#setting_sd_model_checkpoint input")
+    darkroom.show("models")
+    window = page.locator("#model_page")
+    page.locator('dk-models .dk-mc[data-file="tiny-a.safetensors"]').get_by_role("button", name="About").first.click()
+    window.locator("#model_use").click()
+    expect(chosen).to_have_value(re.compile("^tiny-a"))
+    tried = window.locator("dk-model-actions")
+    tried.get_by_role("button", name="Rename …").click()
+    tried.get_by_label("New name").fill("pocket-emoji-v1")
+    tried.get_by_role("button", name="Rename", exact=True).click()
+    expect(tried.locator(".dk-job-summary")).to_contain_text("is the name of a checkpoint that comes with Darkroom")
+    tried.get_by_role("button", name="Rename …").click()
+    tried.get_by_label("New name").fill("renamed")
+    tried.get_by_role("button", name="Rename", exact=True).click()
+    expect(chosen).to_have_value(re.compile("^renamed"), timeout=PATIENCE_MS)
+    tried.get_by_role("button", name="Throw away").click()
+    expect(chosen).to_have_value(re.compile("^sdxl-a"), timeout=PATIENCE_MS)  # the next of one's own
+    expect(darkroom.notes().last).to_contain_text("sdxl-a.safetensors is used")
+    darkroom.show("txt2img")
+    darkroom.fill({"prompt": "a red apple", "steps": "1", "width": "64", "height": "64"})
+    darkroom.generate()
+    darkroom.finish(1)
+    assert "Model: sdxl-a" in darkroom.infotext()
 
 
 def test_one_at_work_is_cancelled(darkroom: Darkroom, models: Path) -> None:

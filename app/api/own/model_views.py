@@ -6,7 +6,6 @@ from urllib.parse import quote
 
 from pydantic import BaseModel
 
-from app.models import EMBEDDED_ALL
 from app.models.folders import Kind
 from app.models.library import Card, CardPage, HashState, ModelAbout
 from app.models.library.hashing import State
@@ -90,7 +89,7 @@ class ModelCard(BaseModel):
             favourite=card.mark.favourite,
             last_used=card.mark.last_used,
             page=card.civitai.page,
-            embedded=file.kind == "checkpoint" and file.name in EMBEDDED_ALL,
+            embedded=file.comes_along,
             read=card.read,
         )
 

@@ -5,7 +5,7 @@ from pydantic import BaseModel
 
 from app.api.checkpoints import chosen_checkpoint
 from app.api.services import Services
-from app.models import EMBEDDED_ALL, ModelFile
+from app.models import ModelFile
 
 
 class Checkpoint(BaseModel):
@@ -77,7 +77,7 @@ def model_routes(services: Services) -> APIRouter:
                 Checkpoint.of(
                     file,
                     chosen=chosen is not None and file.path == chosen.path,
-                    embedded=file.name in EMBEDDED_ALL,
+                    embedded=file.comes_along,
                 )
                 for file in files
             ],

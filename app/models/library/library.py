@@ -169,7 +169,7 @@ class Library:
         card = self.get(kind, filename)
         if card.file.path.suffix.lower() == ".png":
             raise InvalidParams(f"{filename} is a picture itself, which is its preview.")
-        if self._comes_along(card.file):
+        if card.file.comes_along:
             raise InvalidParams(f"{filename} comes with Darkroom, whose own folder is left as it is: it gets no other preview.")
         write_beside(path_beside(card.file, PREVIEWS[0]), png)
         with self._lock:
@@ -200,13 +200,8 @@ class Library:
                 for card, when in uses:
                     self._cards[card.file.kind, card.file.filename] = replace(card, mark=replace(card.mark, last_used=when))
 
-    def _comes_along(self, file: ModelFile) -> bool:
-        """Whether the file lies in the program's own folder, which is left as it is."""
-        embedded = self._catalog.settings.embedded_dir
-        return embedded is not None and file.path.is_relative_to(embedded.absolute())
-
     def _write_notes(self, card: Card, noted: Mapping[str, Any]) -> None:
-        if self._comes_along(card.file):
+        if card.file.comes_along:
             return
         try:
             write_notes(path_beside(card.file, NOTES), noted)

@@ -177,7 +177,9 @@ class Page:
         def choose(wanted: str | None, *sides: Any) -> list[Any]:
             model = self.parts.catalog.find(str(wanted or ""))
             self.parts.options.set_many({CHECKPOINT_OPTION: model.title})
-            return [gr.update(value=model.filename), *self._native_sizes(model, sides), Answer().as_json()]
+            # A file may have come since the page was opened: a value that is no choice would show as nothing.
+            choices = checkpoint_choices(self.parts.catalog.checkpoints())
+            return [gr.update(choices=choices, value=model.filename), *self._native_sizes(model, sides), Answer().as_json()]
 
         outputs = [self.top.checkpoint, *sizes]
         js = script("[darkroom.takeLetter('choose_model'), ...values.slice(1)]")
@@ -185,16 +187,22 @@ class Page:
         self._handle(self.top.checkpoint.input, choose, outputs, outputs)
         self._handle(pressed.click, choose, [self.post.letter, *sizes], outputs, js=js)
 
-        def refresh() -> list[Any]:
+        def refresh(shown: str | None) -> list[Any]:
             self.parts.catalog.refresh()
             choices = checkpoint_choices(self.parts.catalog.checkpoints())
             further = [gr.update(choices=checkpoint_field_choices(name, choices)) for _, name in fields]
-            return [gr.update(choices=choices), *further, *self._style_updates(), Answer().as_json()]
+            update, answer = gr.update(choices=choices), Answer()
+            if shown not in [filename for _, filename in choices]:  # renamed, moved, thrown away, or the first one has come
+                model = chosen_checkpoint(self.parts.catalog, str(self.parts.options.get(CHECKPOINT_OPTION) or ""))
+                update = gr.update(choices=choices, value=model.filename if model else None)
+                if shown and model:
+                    answer = Answer(warnings=(f"The checkpoint {shown} is not there any more under that name; {model.filename} is used.",))
+            return [update, *further, *self._style_updates(), answer.as_json()]
 
         fields = [(tab, name) for tab in self.tabs.values() for name in tab.controls if name in CHECKPOINTS]
         further: list[Component] = [tab.controls[name] for tab, name in fields]
         outputs = [self.top.checkpoint, *further, *(tab.styles for tab in self.tabs.values())]
-        event = self._handle(self.top.refresh.click, refresh, [], outputs)
+        event = self._handle(self.top.refresh.click, refresh, [self.top.checkpoint], outputs)
         event.then(None, None, None, js=script("darkroom.modelsChanged()"), **QUIET)
 
     def _native_sizes(self, model: ModelFile, sides: Sequence[Any]) -> list[Any]:

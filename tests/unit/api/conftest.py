@@ -56,8 +56,8 @@ class World:
     """A server's parts, and clients of the application that is built over them."""
 
     def __init__(self, folder: Path, tokenizer: Tokenizer, **settings: Any) -> None:
-        self.settings = ServerSettings(data_dir=folder / "data", **settings)
-        checkpoints = self.settings.models / "Stable-diffusion"
+        checkpoints = folder / "data" / "models" / "Stable-diffusion"  # as in a plain installation, the user's own are there too
+        self.settings = ServerSettings(data_dir=folder / "data", **{"embedded_dir": checkpoints, **settings})
         checkpoints.mkdir(parents=True)
         for kind in ("safetensors", "yaml"):
             (checkpoints / f"{EMBEDDED}.{kind}").symlink_to(ROOT / "models" / "Stable-diffusion" / f"{EMBEDDED}.{kind}")

@@ -11,12 +11,12 @@ from pydantic import ValidationError
 from app.model_jobs import CannotChange, ModelJobs, Shelf, trashed
 from app.model_jobs.actions import ACTIONS
 from app.model_jobs.moving import finish
-from app.models import Catalog
+from app.models import EMBEDDED, Catalog
 from app.schema.errors import DarkroomError, InvalidParams, NotFound, UnknownName
 from app.schema.settings import ServerSettings
 from tests.support.paths import ROOT
 
-from .conftest import write
+from .conftest import ended, write
 
 BESIDE = (".json", ".civitai.info", ".preview.png", ".yaml", ".vae.pt")
 FILE = {"kind": "checkpoint", "filename": "tiny-b.safetensors"}
@@ -186,6 +186,25 @@ def test_renamings_that_a_kill_cut_in_two_are_ended(jobs, folder: Path) -> None:
         now.rename(before)
     assert finish("checkpoint", "old.safetensors", moves, jobs.shelf) is None
     assert all(before.exists() for before, _ in moves)
+
+
+def test_in_a_plain_installation_ones_own_lie_beside_those_that_come_along(settings: ServerSettings, folder: Path) -> None:
+    """One folder for both: the user's can be changed, Darkroom's cannot, and nobody gets their names."""
+    write_copy = folder / f"{EMBEDDED}.safetensors"
+    write_copy.write_bytes((folder / "tiny-b.safetensors").read_bytes())
+    plain = settings.model_copy(update={"embedded_dir": folder})
+    shelf = Shelf(settings=plain, catalog=Catalog(plain))
+    jobs = ModelJobs(shelf)
+    jobs.start()
+    do = {"action": "rename", "kind": "checkpoint"}
+    with pytest.raises(CannotChange, match="comes with Darkroom and stays"):
+        jobs.add(ACTIONS.validate_python({**do, "filename": write_copy.name, "name": "mine"}))
+    for name in (EMBEDDED, f"{EMBEDDED.upper()}.safetensors", "pocket-emoji-v1"):
+        with pytest.raises(CannotChange, match="is the name of a checkpoint that comes with Darkroom"):
+            jobs.add(ACTIONS.validate_python({**do, "filename": "tiny-b.safetensors", "name": name}))
+    job = ended(jobs, jobs.add(ACTIONS.validate_python({**do, "filename": "tiny-b.safetensors", "name": "mine"})).id)
+    jobs.close()
+    assert (job.state, job.file) == ("done", "mine.safetensors") and (folder / "mine.safetensors").is_file()
 
 
 @pytest.mark.parametrize(("killed_at", "state"), [("on_moved", "done"), ("nowhere", "interrupted")])

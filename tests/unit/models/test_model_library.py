@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 import torch
 
-from app.models import Catalog
+from app.models import EMBEDDED, Catalog
 from app.models.folders import Kind
 from app.models.library import Card, Library, Notes, Search
 from app.models.library.told import MAX_NOTES_BYTES
@@ -405,13 +405,18 @@ def test_notes_go_into_a1111s_file_and_leave_the_rest_of_it(collection: Collecti
 
 
 def test_the_programs_own_folder_is_left_as_it_is(tmp_path: Path) -> None:
-    own = write_shapes(tmp_path / "program" / "ours.safetensors", {"x": (1,)})
+    own = write_shapes(tmp_path / "program" / f"{EMBEDDED}.safetensors", {"x": (1,)})
     catalog = Catalog(ServerSettings(data_dir=tmp_path / "data", embedded_dir=own.parent))
     library = Library(catalog, tmp_path / "data" / "models.sqlite3")
     assert library.change("checkpoint", own.name, {"notes": "mine"}).said.notes == "mine"
     with pytest.raises(InvalidParams, match="comes with Darkroom"):
         library.set_preview("checkpoint", own.name, b"a picture")
     assert list(own.parent.iterdir()) == [own]
+    mine = write_shapes(tmp_path / "program" / "mine.safetensors", {"x": (1,)})
+    catalog.refresh()
+    assert catalog.find(EMBEDDED).comes_along and not catalog.find("mine").comes_along
+    library.change("checkpoint", mine.name, {"notes": "mine"})
+    assert mine.with_suffix(".json").is_file(), "what else lies there is the user's"
     library.close()
     catalog.close()
 
