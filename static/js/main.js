@@ -8,6 +8,7 @@ import "./gallery.js";
 import "./models.js";
 import "./cards/panel.js";
 import "./extras.js";
+import "./settings_search.js";
 import "./downloads.js";
 import "./model_work/actions.js";
 import "./model_work/list.js";

@@ -122,6 +122,29 @@ def test_new_checkpoint_is_found_and_chosen(darkroom: Darkroom, second_checkpoin
     assert darkroom.value("width") == "72", "a size that somebody chose stays"
 
 
+def test_settings_are_found_by_their_words_and_by_a1111s_names(darkroom: Darkroom) -> None:
+    darkroom.show("settings")
+    page = darkroom.page
+    search, shown = page.locator("#settings_search"), page.locator("#tab_settings [id^=option_]:visible")
+    everything = shown.count()
+    for words, option in (
+        ("quality jpeg", "jpeg_quality"),
+        ("samples_filename_pattern", "samples_filename_pattern"),
+        ("eta DDIM", "eta_ddim"),
+    ):
+        search.fill(words)
+        expect(shown).to_have_count(1)
+        expect(shown).to_have_attribute("id", f"option_{option}")
+    search.fill("token merging")
+    expect(shown).to_have_count(3)
+    search.fill("xyzzy")
+    expect(page.get_by_text("No setting fits.")).to_be_visible()
+    search.fill("")
+    expect(shown).to_have_count(everything)
+    page.locator("#option_uni_pc_order").scroll_into_view_if_needed()
+    expect(page.locator("#settings_submit")).to_be_in_viewport()
+
+
 def test_settings_are_applied_and_kept(darkroom: Darkroom) -> None:
     darkroom.show("settings")
     switch = darkroom.page.get_by_label("Write the program's version")

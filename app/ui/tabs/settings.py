@@ -9,7 +9,7 @@ from gradio.components import Component
 
 from app.schema.options import Option, OptionValue, find_option
 from app.ui.parts.fields import limits_of
-from app.ui.parts.html import static_html
+from app.ui.parts.html import element, static_html
 
 
 @dataclass(frozen=True)
@@ -244,6 +244,7 @@ def build_settings(values: Mapping[str, OptionValue]) -> SettingsTab:
     controls: dict[str, Component] = {}
     with gr.Row(elem_classes=["dk-settings-head"]):
         apply = gr.Button("Apply settings", variant="primary", elem_id="settings_submit", scale=0, min_width=200)
+        element("dk-settings-search", classes=("dk-settings-search-html",))
     with gr.Column(elem_classes=["dk-cards"]):
         for title, settings in SECTIONS:
             with gr.Column(elem_classes=["dk-card"]):
