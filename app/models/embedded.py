@@ -4,9 +4,9 @@ from pathlib import Path
 
 from app.schema.settings import ServerSettings
 
-EMBEDDED = "pocket-emoji-v2"
+EMBEDDED = "pocket-emoji-v3"
 """The checkpoint that comes with Darkroom; one of the user's own is chosen before it."""
-EMBEDDED_ALL = (EMBEDDED, "pocket-emoji-v1")
+EMBEDDED_ALL = (EMBEDDED, "pocket-emoji-v2", "pocket-emoji-v1")
 """It and those that came before it, which still make the pictures that were made with them again."""
 
 
