@@ -89,6 +89,7 @@ def test_models_tab_tells_of_every_file(darkroom: Darkroom) -> None:
     expect(pocket).to_contain_text("Stable Diffusion 1")
     expect(pocket).to_contain_text("62.5 MB")
     expect(pocket).to_contain_text("comes with Darkroom")
+    expect(pocket).to_contain_text(re.compile(r"It draws about 1\d{3} things, such as "))
     expect(pocket).to_contain_text("128 × 128")
     pocket.get_by_text("Hashes", exact=True).click()
     pocket.locator("#model_hashes").click()

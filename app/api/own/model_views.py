@@ -80,7 +80,7 @@ class ModelCard(BaseModel):
             problem=card.problem,
             remarks=list(card.remarks),
             preview=preview_address(card, root),
-            description=(said.description or card.civitai.description)[:SHOWN_CHARS] or None,
+            description=_description(card)[:SHOWN_CHARS] or None,
             trigger_words=list(card.trigger_words[:SHOWN_WORDS]),
             activation_text=said.activation_text,
             negative_text=said.negative_text,
@@ -92,6 +92,11 @@ class ModelCard(BaseModel):
             embedded=file.comes_along,
             read=card.read,
         )
+
+
+def _description(card: Card) -> str:
+    """The owner's, else its site's, else the file's own."""
+    return card.said.description or card.civitai.description or (card.file.facts and card.file.facts.description) or ""
 
 
 class ModelLine(BaseModel):
@@ -177,7 +182,7 @@ class ModelPage(ModelCard):
     def made(cls, card: Card, about: ModelAbout, hashes: HashState, root: str) -> "ModelPage":
         """From the library's card and what the file's header tells."""
         names = " ".join(name for name in (card.civitai.model_name, card.civitai.version_name) if name)
-        shown = ModelCard.of(card, root).model_dump() | {"description": card.said.description or card.civitai.description or None}
+        shown = ModelCard.of(card, root).model_dump() | {"description": _description(card) or None}
         return cls(
             **shown,
             notes=card.said.notes,
