@@ -10,6 +10,7 @@ import sqlite3
 import time
 from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from dataclasses import replace
 from threading import Lock
 from uuid import uuid4
 
@@ -401,7 +402,8 @@ class Jobs:
             ahead += live.work_left if live.ended is None else 0.0
             etas[live.row.id] = self._work.figures.seconds_for(ahead) if live.state == "queued" else None
         mine = [live for live in self._work.visible if client in (None, live.row.client)]
-        return tuple(live.view(positions.get(live.row.id), etas[live.row.id]) for live in mine)
+        views = [live.view(positions.get(live.row.id), etas[live.row.id]) for live in mine]
+        return tuple(replace(view, held=view.state == "queued" and self.is_paused(view.client)) for view in views)
 
     def _view(self, live: LiveJob) -> JobView:
         """A snapshot of one unended job; lock held."""

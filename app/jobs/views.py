@@ -110,6 +110,8 @@ class JobView:
     """The checkpoint that is being loaded for the job."""
     position: int | None = None
     """Place among the queued jobs, from 1; None once it runs."""
+    held: bool = False
+    """Whether it waits because the queue is paused."""
     pictures: tuple[PictureView, ...] = ()
     beside: tuple[PictureView, ...] = ()
     """What is shown beside the pictures, in their order; in memory only, unless it is saved as well."""

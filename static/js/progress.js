@@ -8,6 +8,7 @@ import { attempt } from "./notes.js";
 export function describe(job) {
   if (job.state === "queued") {
     const ahead = (job.position ?? 1) - 1;
+    if (job.held) return "Paused: it waits until the queue goes on";
     if (job.again) return job.again;
     return ahead <= 0 ? "Starting …" : `Queued: ${ahead} ${ahead === 1 ? "job" : "jobs"} before it`;
   }
@@ -37,7 +38,7 @@ export class ProgressBar {
     this.node.hidden = !shown;
     if (!shown) return;
     const percent = Math.round(100 * (shown.progress ?? 0));
-    const busy = shown.state === "queued" || Boolean(shown.loading) || !shown.steps;
+    const busy = !(shown.state === "queued" && shown.held) && (shown.state === "queued" || Boolean(shown.loading) || !shown.steps);
     this.bar.classList.toggle("dk-bar-busy", busy);
     this.fill.style.width = `${busy ? 100 : percent}%`;
     const said = describe(shown);

@@ -33,9 +33,10 @@ export function timing({ seconds = {}, cost = null }) {
 }
 
 function ending(job) {
-  const made = `${job.pictures} ${job.pictures === 1 ? "picture" : "pictures"}`;
+  const short = job.state === "done" && job.interrupted;
+  const made = `${job.pictures} ${short ? `of ${job.wanted} ` : ""}${(short ? job.wanted : job.pictures) === 1 ? "picture" : "pictures"}`;
   const why = job.error ? `: ${job.error.message}` : "";
-  return [`${ENDS[job.state]}${why}`, made, timing(job)].filter(Boolean).join(" · ");
+  return [`${short ? "Interrupted" : ENDS[job.state]}${why}`, made, timing(job)].filter(Boolean).join(" · ");
 }
 
 /** Rows by job, kept from answer to answer so that what has the focus keeps it. */
@@ -111,6 +112,7 @@ class Panel {
   async change(what, body) {
     const answer = await attempt(() => post(`api/v1/queue/${what}`, body));
     if (answer) this.show(answer);
+    askJobs().catch(() => {});
   }
 
   liveRow({ id, prompt }) {

@@ -32,6 +32,7 @@ def test_the_queue_is_seen_held_back_moved_and_emptied(darkroom: Darkroom, tmp_p
         darkroom.fill({"prompt": prompt})
         darkroom.generate()
         expect(page.locator("#txt2img_results .dk-progress")).to_be_visible()
+    expect(page.locator("#txt2img_results .dk-bar-line")).to_have_text("Paused: it waits until the queue goes on")
     queue = panel(darkroom)
     line = queue.get_by_role("list", name="Jobs that run or wait").locator(".dk-line-prompt")
     expect(line).to_have_text(["a lighthouse", "an old stone bridge", "a bowl of fruit"])

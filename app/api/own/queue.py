@@ -35,6 +35,7 @@ class QueueEntry(BaseModel):
     """How many there are so far."""
     wanted: int
     """How many there will be."""
+    interrupted: bool
     again: str | None
     error: Problem | None
     seconds: dict[str, float]
@@ -127,6 +128,7 @@ def _entry(job: JobView, client: str, price: float | None) -> QueueEntry:
         eta_s=job.eta_s,
         pictures=len(job.pictures),
         wanted=max(job.batches, len(job.pictures)) if job.script else job.params.batch_size * job.params.n_iter,
+        interrupted=job.interrupted,
         again=job.again,
         error=Problem(code=job.error.code, message=job.error.message) if job.error else None,
         seconds=dict(job.seconds),

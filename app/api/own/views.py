@@ -68,6 +68,8 @@ class Job(BaseModel):
     eta_s: float | None
     loading: str | None
     position: int | None
+    held: bool
+    """Whether it waits because the queue is paused."""
     interrupted: bool
     pictures: list[Picture]
     beside: list[Picture]

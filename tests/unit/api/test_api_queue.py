@@ -61,9 +61,11 @@ def test_on_a_public_server_everybody_acts_on_his_own(build: Callable[..., World
 def test_pause_holds_back_what_waits_and_requeue_makes_a_job_again(world: World, client: TestClient) -> None:
     assert client.post("/api/v1/queue/pause", headers=ME).json()["paused"]
     job = submit(client, ME)
-    assert world.engine.jobs == [] and client.get(f"/api/v1/jobs/{job}", headers=ME).json()["position"] == 1
+    waiting = client.get(f"/api/v1/jobs/{job}", headers=ME).json()
+    assert world.engine.jobs == [] and waiting["position"] == 1 and waiting["held"]
     client.post("/api/v1/queue/resume", headers=ME)
     first = world.jobs.wait(job, 10)
+    assert not client.get(f"/api/v1/jobs/{job}", headers=ME).json()["held"]
     again = client.post(f"/api/v1/queue/{job}/requeue", headers=ME)
     assert again.status_code == 202
     second = world.jobs.wait(again.json()["id"], 10)
