@@ -19,8 +19,8 @@ from app.remote import place_of, taken_apart
 from app.schema.errors import InvalidParams
 
 _HASH = re.compile(r"[0-9a-fA-F]{8,64}")
-_MODEL = re.compile(r"/models/(\d+)")
-_VERSION = re.compile(r"/api/download/models/(\d+)")
+_MODEL = re.compile(r"/models/([0-9]+)")
+_VERSION = re.compile(r"/api/download/models/([0-9]+)")
 _HUGGING_FACE_FILE = re.compile(r"/([^/]+/[^/]+)/(?:blob|resolve)/([^/]+)/(.+)")
 _SHA256 = re.compile(r"[0-9a-f]{64}")
 CIVITAI_KINDS: Mapping[str, Kind] = {
@@ -125,7 +125,9 @@ def _from_civitai(typed: str, sites: Sites, way: Way) -> Offer:
         return replace(offer, url=f"{sites.civitai}{parts.path}?{urlencode(asked_for)}", sha256=None) if asked_for else offer
     if version := _version_in(parts.query):
         return _version(sites, way, f"/api/v1/model-versions/{version}", version)
-    number = parts.path.split("/")[2]  # `check_wish` has seen that it is one
+    page = _MODEL.match(parts.path)
+    assert page is not None, "check_wish lets nothing else through"
+    number = page[1]
     model = _json(sites, way, f"/api/v1/models/{number}")
     versions = [v for v in model.get("modelVersions", []) if isinstance(v, dict)]
     if not versions:
@@ -135,7 +137,7 @@ def _from_civitai(typed: str, sites: Sites, way: Way) -> Offer:
 
 def _version_in(query: str) -> str:
     version = dict(parse_qsl(query)).get("modelVersionId", "")
-    return version if version.isdecimal() else ""
+    return version if version.isascii() and version.isdecimal() else ""
 
 
 def _version(sites: Sites, way: Way, path: str, asked_for: str) -> Offer:

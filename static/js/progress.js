@@ -38,7 +38,7 @@ export class ProgressBar {
     this.node.hidden = !shown;
     if (!shown) return;
     const percent = Math.round(100 * (shown.progress ?? 0));
-    const busy = !(shown.state === "queued" && shown.held) && (shown.state === "queued" || Boolean(shown.loading) || !shown.steps);
+    const busy = shown.state === "queued" ? !shown.held : Boolean(shown.loading) || !shown.steps;
     this.bar.classList.toggle("dk-bar-busy", busy);
     this.fill.style.width = `${busy ? 100 : percent}%`;
     const said = describe(shown);

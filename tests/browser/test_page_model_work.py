@@ -48,6 +48,13 @@ def jobs(darkroom: Darkroom) -> Locator:
     return darkroom.page.locator("dk-model-jobs .dk-download")
 
 
+def rename(actions: Locator, name: str) -> None:
+    """Asks for another name of the file that is open."""
+    actions.get_by_role("button", name="Rename …").click()
+    actions.get_by_label("New name").fill(name)
+    actions.get_by_role("button", name="Rename", exact=True).click()
+
+
 def open_merge(darkroom: Darkroom) -> None:
     darkroom.show("models")
     darkroom.page.locator("#models_merge").click()
@@ -99,13 +106,9 @@ def test_a_models_buttons_and_the_trash(darkroom: Darkroom, models: Path) -> Non
     tried = window.locator("dk-model-actions")
     tried.get_by_role("button", name="Verify").click()
     expect(tried.locator(".dk-job-summary")).to_contain_text("lin.safetensors is", timeout=PATIENCE_MS)
-    tried.get_by_role("button", name="Rename …").click()
-    tried.get_by_label("New name").fill("a/b")
-    tried.get_by_role("button", name="Rename", exact=True).click()
+    rename(tried, "a/b")
     expect(tried.locator(".dk-job-summary")).to_contain_text("cannot be the name of a file")
-    tried.get_by_role("button", name="Rename …").click()
-    tried.get_by_label("New name").fill("other name")
-    tried.get_by_role("button", name="Rename", exact=True).click()
+    rename(tried, "other name")
     expect(window.locator(".dk-page-place")).to_have_text("other name.safetensors", timeout=PATIENCE_MS)
     tried.get_by_role("button", name="Throw away").click()
     expect(window).to_be_hidden(timeout=PATIENCE_MS)
@@ -130,13 +133,9 @@ def test_the_checkpoint_in_use_under_another_name_and_in_the_trash(darkroom: Dar
     window.locator("#model_use").click()
     expect(chosen).to_have_value(re.compile("^tiny-a"))
     tried = window.locator("dk-model-actions")
-    tried.get_by_role("button", name="Rename …").click()
-    tried.get_by_label("New name").fill("pocket-emoji-v1")
-    tried.get_by_role("button", name="Rename", exact=True).click()
+    rename(tried, "pocket-emoji-v1")
     expect(tried.locator(".dk-job-summary")).to_contain_text("is the name of a checkpoint that comes with Darkroom")
-    tried.get_by_role("button", name="Rename …").click()
-    tried.get_by_label("New name").fill("renamed")
-    tried.get_by_role("button", name="Rename", exact=True).click()
+    rename(tried, "renamed")
     expect(chosen).to_have_value(re.compile("^renamed"), timeout=PATIENCE_MS)
     tried.get_by_role("button", name="Throw away").click()
     expect(chosen).to_have_value(re.compile("^sdxl-a"), timeout=PATIENCE_MS)  # the next of one's own

@@ -193,7 +193,7 @@ class Page:
             further = [gr.update(choices=checkpoint_field_choices(name, choices)) for _, name in fields]
             update, answer = gr.update(choices=choices), Answer()
             if shown not in [filename for _, filename in choices]:  # renamed, moved, thrown away, or the first one has come
-                model = chosen_checkpoint(self.parts.catalog, str(self.parts.options.get(CHECKPOINT_OPTION) or ""))
+                model = usual_checkpoint(self.parts)
                 update = gr.update(choices=choices, value=model.filename if model else None)
                 if shown and model:
                     answer = Answer(warnings=(f"The checkpoint {shown} is not there any more under that name; {model.filename} is used.",))
@@ -295,6 +295,11 @@ def opening_checkpoint(parts: PageParts, draft: Draft) -> ModelFile | None:
             found = None
         if found is not None and found.problem is None:
             return found
+    return usual_checkpoint(parts)
+
+
+def usual_checkpoint(parts: PageParts) -> ModelFile | None:
+    """What a job without a wish gets; None: there is none."""
     return chosen_checkpoint(parts.catalog, str(parts.options.get(CHECKPOINT_OPTION) or ""))
 
 

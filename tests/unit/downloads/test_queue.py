@@ -155,6 +155,7 @@ def test_a_token_in_an_address_is_used_and_neither_shown_nor_written(site: Site,
         ("https://ada:secret@example.org/x.safetensors", "name a server"),
         ("CIVITAI/user/ada", "a model's page at Civitai"),
         ("CIVITAI/models/x?modelVersionId=²", "a model's page at Civitai"),
+        ("CIVITAI/models/٣", "a model's page at Civitai"),
         ("http://127.0.0.1:1/ada/model", "one file at Hugging Face"),
     ],
 )
